@@ -1,0 +1,1 @@
+"""The parts of `benchmarks.bot`, one for each thing that is measured."""

@@ -1,0 +1,1 @@
+"""What the benchmarks of PostgreSQL steps are made of."""

@@ -1,0 +1,1 @@
+"""The parts of `benchmarks.send` that run in processes of their own."""

@@ -1,0 +1,1 @@
+"""The bot: state, journal, engine and channel of a maintenance."""

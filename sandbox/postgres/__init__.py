@@ -1,0 +1,1 @@
+"""Real PostgreSQL clusters of several majors, for the demo and the tests."""
