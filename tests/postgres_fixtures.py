@@ -6,7 +6,6 @@ Only tests that ask for one pay for it.
 import contextlib
 import hashlib
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +17,7 @@ from sandbox.postgres.account import new_folder
 from sandbox.postgres.binaries import PINS, binaries, cache_folder, locked, make_folder
 from sandbox.postgres.cluster import Cluster, temporary_cluster
 from sandbox.postgres.story import load_story
+from tests.reflinks import mounted, shares_blocks
 
 STORY_SCALE = 0.1
 STORY_DATABASE = "app"
@@ -30,6 +30,9 @@ class ClusterFactory(Protocol):
 
     def __call__(self, major: int = 14, *, template: Cluster | None = None, **options: Any) -> Cluster:
         """Copy `template`, or create a cluster of `major` with the `options` of `Cluster.create`."""
+
+    def share_blocks(self) -> bool:
+        """Before the first cluster: see to it that their files can share blocks. False where that cannot be had."""
 
 
 class _Factory:
@@ -44,6 +47,11 @@ class _Factory:
         cluster = template.copy(root) if template else Cluster.create(root, major, **options)
         self._removals.callback(cluster.destroy)
         return cluster
+
+    def share_blocks(self) -> bool:
+        if shares_blocks(self.folder):
+            return True
+        return self._removals.enter_context(mounted(self.folder, self.folder.with_suffix(".xfs")))
 
 
 @pytest.fixture
@@ -82,16 +90,6 @@ def pg14_seeded_template() -> Cluster:
                 shutil.rmtree(outdated)
             _make_template(template)
     return Cluster(template)
-
-
-def shares_blocks(folder: Path) -> bool:
-    """Return whether files in `folder` can share blocks (`pg_upgrade --clone` needs that)."""
-    tried = folder / "shares-blocks"
-    tried.write_bytes(b"x" * 8192)
-    told = subprocess.run(["cp", "--reflink=always", tried, f"{tried}.too"], check=False, capture_output=True)
-    for path in folder.glob("shares-blocks*"):
-        path.unlink()
-    return told.returncode == 0
 
 
 def _make_template(template: Path) -> None:

@@ -1,7 +1,11 @@
 """The limiter against a server that counts: never over what is granted, and all of it used."""
 
 import heapq
+import itertools
 import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -143,3 +147,40 @@ def test_waiting_ends_when_it_is_stopped() -> None:
     limiter.learn({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "10"})
     answers = iter([False, False, True])
     assert not limiter.take(lambda: next(answers))
+
+
+def test_what_is_granted_is_spread_over_the_window_and_catches_up() -> None:
+    now = 1000.0
+    limiter = Limiter(lambda: now)
+    server = Server(1000)
+
+    def sent_at_once() -> int:
+        sent = 0
+        while limiter.try_take():
+            limiter.learn(server.answer(now)[1])
+            sent += 1
+        return sent
+
+    first = sent_at_once()
+    assert first < 20
+    now = 1002.0
+    assert 200 < first + sent_at_once() < 300
+    now = 1006.0
+    assert 400 < sent_at_once() < 600, "what was not sent in time goes now"
+    now = 1009.0
+    sent_at_once()
+    assert server.granted == {100: 1000}
+    assert server.refused == 0
+
+
+def test_many_that_wait_take_turns_and_all_end_when_it_is_stopped() -> None:
+    limiter = Limiter()
+    stopped = threading.Event()
+    assert limiter.take(stopped.is_set)
+    limiter.learn({"x-ratelimit-remaining": "100", "x-ratelimit-reset": str(int(time.time()) + 3600)})
+    with ThreadPoolExecutor(20) as pool:
+        waiting = [pool.submit(limiter.take, stopped.is_set) for _ in range(20)]
+        taken = [one.result(timeout=60) for one in itertools.islice(as_completed(waiting, timeout=60), 10)]
+        assert taken == [True] * 10
+        stopped.set()
+        assert [one.result(timeout=60) for one in waiting].count(True) in (10, 11)

@@ -17,7 +17,7 @@ from sandbox.postgres.account import new_folder, remove_folder
 from sandbox.postgres.cluster import Cluster
 from tests.integrations.postgres.conftest import DSN, execute
 from tests.integrations.postgres.night import Night
-from tests.postgres_fixtures import shares_blocks
+from tests.reflinks import shares_blocks
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.integrations.postgres.conftest import DSN, execute
 from tests.integrations.postgres.killed import killed_at_each_moment, life, moment_of
 from tests.integrations.postgres.night import Night
 from tests.integrations.postgres.test_upgrade import major
-from tests.postgres_fixtures import ClusterFactory, shares_blocks
+from tests.postgres_fixtures import ClusterFactory
 
 UpgradeOf = Callable[..., Upgrade]
 
@@ -103,9 +103,9 @@ def test_in_link_mode_there_is_none_once_it_was_started_and_the_old_one_is_delet
 
 
 @pytest.fixture(params=["copy", "clone"])
-def mode(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "clone" and not shares_blocks(tmp_path):
-        pytest.skip("the file system under the temporary folder cannot share blocks between files")
+def mode(request: pytest.FixtureRequest, cluster_factory: ClusterFactory) -> str:
+    if request.param == "clone" and not cluster_factory.share_blocks():
+        pytest.skip("no file system here can share blocks between files, and none can be mounted")
     return str(request.param)
 
 
