@@ -1,4 +1,4 @@
-"""A place where files can share blocks, as `pg_upgrade --clone` needs it: a small XFS in a file, if there is no other."""
+"""A place where files can share blocks, as `pg_upgrade --clone` needs it: a small XFS, if there is no other."""
 
 import contextlib
 import shutil
