@@ -1,7 +1,8 @@
 """What a cluster holds, noted before an upgrade and again after it: success is read back, never believed."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -19,6 +20,7 @@ _SAMPLE_ROWS = 20
 _SAMPLE_PLACES, _ROWS_A_PLACE = 16, 4
 _SAMPLES_FOR_S = 30.0
 _SMALL_BYTES, _TOGETHER = 8 * 1024 * 1024, 50
+_COUNTERS = 2
 _LONGEST_STATEMENT_S = 600.0
 _SEQUENCES_FOR_S = 60.0
 
@@ -104,47 +106,65 @@ def take(
     samples_until = time.monotonic() + (_SAMPLES_FOR_S if like is None else _LONGEST_STATEMENT_S)
     for dbname in server.databases():
         known = None if like is None else like["in"].get(dbname, {})
-        with server.session(dbname) as session:
+        with server.session(dbname) as session, ThreadPoolExecutor(1 + _COUNTERS) as beside:
+            small = _small_first(session)
+            sampled = beside.submit(_sampled, server, dbname, _groups(small, known, "samples"), spread, samples_until)
+            groups = _groups(small, known, "tables")
+            shared = iter(groups)
+            counters = [
+                beside.submit(_counted, server, dbname, shared, deadline) for _ in range(min(_COUNTERS, len(groups)))
+            ]
             snapshot["in"][dbname] = {
                 "extensions": {row["name"]: row["version"] for row in session.execute(_EXTENSIONS).fetchall()},
                 "sequences": {row["name"]: row["last_value"] for row in session.execute(_SEQUENCES).fetchall()},
                 "behind": sequences.behind(session, until=max(sequences_until, time.monotonic() + 1)),
                 "relations": {row["kind"]: row["number"] for row in session.execute(_RELATIONS).fetchall()},
-                **_rows(session, known, spread=spread, samples_until=samples_until, until=deadline),
+                "tables": {name: [rows] for counter in counters for name, rows in counter.result().items()},
+                "samples": sampled.result(),
             }
     return snapshot
 
 
-def _rows(
-    session: Session, known: Snapshot | None, *, spread: bool, samples_until: float, until: float
-) -> dict[str, Any]:
-    """Return `samples` (a hash) and `tables` (a list with the number of rows) by table's name, as far as time goes."""
-    session.execute("SET synchronize_seqscans = off")  # or the first rows would be others each time
-    session.execute("SET max_parallel_workers_per_gather = 0")
-    session.execute(_AS_TEXT)
-    small = _small_first(session)
-    tables = {name: sql.Identifier(*name) for name in small}
-
-    def sample(name: Name) -> sql.Composed:
-        return sql.SQL(_SPREAD if spread else _FIRST).format(
-            table=tables[name],
-            oid=sql.Literal(tables[name].as_string()) + sql.SQL("::regclass"),
-            limit=sql.Literal(_SAMPLE_ROWS),
-            places=sql.Literal(_SAMPLE_PLACES - 1),
-            lines=sql.Literal(_ROWS_A_PLACE),
-        )
+def _counted(server: Server, dbname: str, groups: Iterator[Sequence[Name]], until: float) -> dict[str, int]:
+    """Return the number of rows by table's name, of as many of the groups that are left as there is time for."""
 
     def rows(name: Name) -> sql.Composed:
-        return sql.SQL("SELECT count(*) FROM ONLY {}").format(tables[name])
+        return sql.SQL("SELECT count(*) FROM ONLY {}").format(sql.Identifier(*name))
 
-    def wanted(what: str) -> list[list[Name]]:
-        names = [name for name in small if known is None or ".".join(name) in known.get(what, {})]
-        few = [name for name in names if small[name]]
-        return [few[n : n + _TOGETHER] for n in range(0, len(few), _TOGETHER)] + [[n] for n in names if not small[n]]
+    with server.session(dbname) as session:
+        session.execute("SET max_parallel_workers_per_gather = 0")
+        return _in_time(session, groups, rows, until=until)
 
-    samples = _in_time(session, wanted("samples"), sample, until=samples_until)
-    counts = _in_time(session, wanted("tables"), rows, until=until)
-    return {"samples": samples, "tables": {name: [number] for name, number in counts.items()}}
+
+def _sampled(
+    server: Server, dbname: str, groups: Sequence[Sequence[Name]], spread: bool, until: float
+) -> dict[str, str]:
+    """Return the hash of a sample by table's name, of as many of the groups as there is time for."""
+    if not groups:
+        return {}
+    with server.session(dbname) as session:
+        session.execute("SET synchronize_seqscans = off")  # or the first rows would be others each time
+        session.execute("SET max_parallel_workers_per_gather = 0")
+        session.execute(_AS_TEXT)
+
+        def sample(name: Name) -> sql.Composed:
+            table = sql.Identifier(*name)
+            return sql.SQL(_SPREAD if spread else _FIRST).format(
+                table=table,
+                oid=sql.Literal(table.as_string()) + sql.SQL("::regclass"),
+                limit=sql.Literal(_SAMPLE_ROWS),
+                places=sql.Literal(_SAMPLE_PLACES - 1),
+                lines=sql.Literal(_ROWS_A_PLACE),
+            )
+
+        return _in_time(session, groups, sample, until=until)
+
+
+def _groups(small: Mapping[Name, bool], known: Snapshot | None, what: str) -> list[list[Name]]:
+    """Return the tables that are wanted, smallest first, the small ones many together."""
+    names = [name for name in small if known is None or ".".join(name) in known.get(what, {})]
+    few = [name for name in names if small[name]]
+    return [few[n : n + _TOGETHER] for n in range(0, len(few), _TOGETHER)] + [[n] for n in names if not small[n]]
 
 
 def readable(session: Session) -> dict[str, sql.Identifier]:
@@ -159,7 +179,7 @@ def _small_first(session: Session) -> dict[Name, bool]:
 
 
 def _in_time(
-    session: Session, groups: Sequence[Sequence[Name]], look: Callable[[Name], sql.Composed], *, until: float
+    session: Session, groups: Iterable[Sequence[Name]], look: Callable[[Name], sql.Composed], *, until: float
 ) -> dict[str, Any]:
     """Look at one group after the other until the time is up (of the monotonic clock); return what was seen, by name.
 

@@ -3,7 +3,7 @@
     looked      the old server is what we think it is; nothing forbids going on
     made        the new, empty cluster, with the old one's settings
     checked     pg_upgrade --check, with the old server still open to everyone
-    counted     what the old cluster holds
+    counted     what the old cluster holds; looked at from `looked` on, beside `made` and `checked`
     stopped     the old server, cleanly
     upgraded    pg_upgrade
     opened      the new server; from here on there is no way back in link mode
@@ -13,7 +13,9 @@ A failure before `opened` starts the old server again and begins the next round:
 """
 
 import json
+import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,7 @@ class UpgradeRun:
         self.wishes = wishes
         self.ground = Ground(ctx, wishes)
         self.server, self.old, self.new = self.ground.server, self.ground.old, self.ground.new
+        self._holds: Future[dict[str, Any]] | None = None
 
     @property
     def _before(self) -> Path:
@@ -57,6 +60,8 @@ class UpgradeRun:
             ):
                 self.ctx.raise_if_stopped()
                 self.ground.phase(name, do)
+                if self._holds is None and not self.ground.has("counted"):
+                    self._holds = self._begin_to_count()
             self.ctx.raise_if_stopped()
         except Stopped:
             if self.ctx.stop_reason() == "shutdown":
@@ -156,15 +161,36 @@ class UpgradeRun:
             raise self.ground.next_round(pg_upgrade.refusal(job, files, checked_only=True, what_now=what_now))
         return "pg_upgrade --check: clusters are compatible", {}
 
+    def _begin_to_count(self) -> Future[dict[str, Any]]:
+        """In a thread that nobody has to wait for: it only reads, and each of its statements has a time limit."""
+        holds: Future[dict[str, Any]] = Future()
+
+        def count() -> None:
+            try:
+                self._write_out()  # now, so that little is left to be written when the server is down
+                holds.set_result(snapshot.take(self.server, count_for_s=self.wishes.count_rows_for_s, same_files=True))
+            except BaseException as error:
+                holds.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
+
+        threading.Thread(target=count, name="count", daemon=True).start()
+        return holds
+
+    def _write_out(self) -> None:
+        """Let the old server write what is in its memory: its shutdown is short then, and with it the downtime."""
+        with suppress(StepError), self.server.session() as session:
+            session.execute("CHECKPOINT")
+
     def _count(self) -> tuple[str, Facts]:
-        before = snapshot.take(self.server, count_for_s=self.wishes.count_rows_for_s, same_files=True)
+        assert self._holds is not None  # noqa: S101 - begun before this phase
+        before = self._holds.result()
         self.ground.machine.write(self._before, json.dumps(before))
         return f"Noted what is there, with {snapshot.looked_at(before)}", {}
 
     def _stop_old(self) -> tuple[str, Facts]:
-        if self.old.running():
-            with suppress(StepError), self.server.session() as session:
-                session.execute("CHECKPOINT")  # so that the one at shutdown is short, and with it the downtime
+        if self._holds is None and self.old.running():  # otherwise done moments ago, beside the count
+            self._write_out()
         self.old.stop()
         control = self.old.control()
         if control["Database cluster state"] != "shut down":
