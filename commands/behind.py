@@ -1,11 +1,13 @@
 """What follows an acknowledgement: done in threads of its own, so that it never keeps the next request waiting."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import structlog
 
 _THREADS = 64
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -23,6 +25,10 @@ class Behind:
     def __call__(self, work: Callable[[], None]) -> None:
         """Begin `work` as soon as a thread is free. What it raises is logged: there is nobody left to tell."""
         self._pool.submit(_logged, work)
+
+    def begin(self, work: Callable[[], T]) -> "Future[T]":
+        """Begin `work` as soon as a thread is free, and return what will have its result."""
+        return self._pool.submit(work)
 
 
 def _logged(work: Callable[[], None]) -> None:

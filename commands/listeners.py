@@ -23,6 +23,7 @@ from commands.buttons import PRESSES, Press, press_of, pressed, reasoned, tried_
 from commands.marked import marked
 from commands.modals import value_of
 from commands.start import CHOOSE, SUBMIT, again, submitted
+from commands.submissions import Judged, settle
 from commands.verb import VERBS, Bot, Call, Reply
 from commands.welcome import welcome
 
@@ -135,21 +136,25 @@ def _person(bot: Bot, body: Json, context: BoltContext, verb: str) -> Person:
 
 def _reason(bot: Bot, behind: Behind) -> Callable[..., None]:
     def listen(ack: Ack, body: Json, view: Json, client: WebClient, context: BoltContext) -> None:
-        try:
-            verb = view["callback_id"].partition(":")[2]
-            person = _person(bot, body, context, verb)
-            press = press_of(verb, view["private_metadata"], person, f"view:{view['id']}")
-            reasoned(press, value_of(view, "reason"), bot)
-        except Duplicate:
-            ack()
-        except MaintError as error:
-            ack(response_action="errors", errors={"reason": str(error)})
-        except Exception:  # noqa: BLE001 - `_broken` logs it whole
-            ack(response_action="errors", errors={"reason": _broken()})
-        else:
-            # Slack waits three seconds for this, and may itself be slow to take the new card and prompts.
-            ack()
-            behind(lambda: work(press, value_of(view, "reason"), client))
+        shown_in = {"user_id": body["user"]["id"]}
+        settle(
+            lambda: judged(body, view, client, context),
+            ack=ack,
+            view=view,
+            shown_in=shown_in,
+            client=client,
+            behind=behind,
+        )
+
+    def judged(body: Json, view: Json, client: WebClient, context: BoltContext) -> Judged:
+        def judge() -> Judged:
+            verb, reason = view["callback_id"].partition(":")[2], value_of(view, "reason")
+            press = press_of(verb, view["private_metadata"], _person(bot, body, context, verb), f"view:{view['id']}")
+            reasoned(press, reason, bot)
+            # Slack may be slow to take the new card and prompts: the answer does not wait for that.
+            return Judged(after=lambda: work(press, reason, client))
+
+        return _judged(judge, "reason")
 
     def work(press: Press, reason: str, client: WebClient) -> None:
         bot.refresh(press.maintenance)
@@ -160,6 +165,18 @@ def _reason(bot: Bot, behind: Behind) -> Callable[..., None]:
         _show_home(press.person.id, client, bot)
 
     return listen
+
+
+def _judged(judge: Callable[[], Judged], block: str) -> Judged:
+    """Judge a form; every error becomes words at its `block`, and what was recorded before is taken."""
+    try:
+        return judge()
+    except Duplicate:
+        return Judged()
+    except MaintError as error:
+        return Judged(errors={block: str(error)})
+    except Exception:  # noqa: BLE001 - `_broken` logs it whole
+        return Judged(errors={block: _broken()})
 
 
 def _runbook_chosen(bot: Bot, behind: Behind) -> Callable[..., None]:
@@ -183,24 +200,12 @@ def _runbook_chosen(bot: Bot, behind: Behind) -> Callable[..., None]:
 
 def _start_submitted(bot: Bot, behind: Behind) -> Callable[..., None]:
     def listen(ack: Ack, body: Json, view: Json, client: WebClient, context: BoltContext) -> None:
-        try:
-            person = _person(bot, body, context, "start")
-            made = submitted(view, person, bot)
-        except Duplicate:
-            ack()
-        except MaintError as error:
-            ack(response_action="errors", errors={"at": str(error)})
-        except Exception:  # noqa: BLE001 - `_broken` logs it whole
-            ack(response_action="errors", errors={"at": _broken()})
-        else:
-            if made.errors:
-                ack(response_action="errors", errors=dict(made.errors))
-            elif made.form is not None:
-                ack(response_action="update", view=made.form)
-            else:
-                ack()
-                shown_in = {"user_id": person.id, "channel_id": view["private_metadata"]}
-                behind(lambda: answer(shown_in, client, made.reply))
+        def judge() -> Judged:
+            made = submitted(view, _person(bot, body, context, "start"), bot)
+            return Judged(made.errors, made.form, made.reply)
+
+        shown_in = {"user_id": body["user"]["id"], "channel_id": view["private_metadata"]}
+        settle(lambda: _judged(judge, "at"), ack=ack, view=view, shown_in=shown_in, client=client, behind=behind)
 
     return listen
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 Block = dict[str, Any]
+_TOLD = "told"
 
 
 def plain_text(text: str) -> Block:
@@ -46,6 +47,35 @@ def modal(callback: str, title: str, submit: str, blocks: list[Block], private: 
         "private_metadata": private,
         "blocks": blocks,
     }
+
+
+def closing(title: str, words: str) -> Block:
+    """A modal that only says something: there is nothing to submit."""
+    blocks = [{"type": "section", "text": plain_text(words[:3000])}]
+    return {"type": "modal", "title": plain_text(title), "close": plain_text("Close"), "blocks": blocks}
+
+
+def told_above(view: Mapping[str, Any], errors: Mapping[str, str]) -> Block:
+    """The modal that was submitted as `view` once more, with what was typed, and `errors` above it."""
+    told = "\n".join(f":warning: {text}" for text in errors.values())
+    blocks = [_typed(block, view["state"]["values"]) for block in view["blocks"] if block.get("block_id") != _TOLD]
+    above: Block = {"type": "section", "block_id": _TOLD, "text": plain_text(told[:3000])}
+    kept = {key: view[key] for key in ("type", "callback_id", "title", "submit", "close", "private_metadata")}
+    return {**kept, "blocks": [above, *blocks]}
+
+
+def _typed(block: Block, values: Mapping[str, Any]) -> Block:
+    """The block with what was typed or chosen in it as its first value."""
+    if block["type"] != "input":
+        return block
+    element = dict(block["element"])
+    now = values.get(block["block_id"], {}).get(element["action_id"], {})
+    for first, of in (("initial_value", "value"), ("initial_option", "selected_option")):
+        if now.get(of):
+            element[first] = now[of]
+    if now.get("selected_options"):
+        element["initial_options"] = now["selected_options"]
+    return {**block, "element": element}
 
 
 def confirm_box(block: str, label: str, words: str) -> Block:

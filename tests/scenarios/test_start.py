@@ -236,3 +236,31 @@ def test_a_window_that_is_too_short_by_the_estimates_is_said_at_once(room: Room)
 def test_without_any_runbook(room: Room) -> None:
     room.ana.says("/maint start")
     room.ana.sees("There is no runbook")
+
+
+def test_a_form_is_answered_in_time_though_slack_is_slow_to_say_who_is_where(room: Room) -> None:
+    name = room.runbook(LOOK, PARAMS)
+    room.ana.says(f"/maint start {name}")
+    room.ana.sees_modal("Runbook")
+    room.slack.break_api("delay", "^/api/conversations.info", delay_s=4)
+    assert not room.ana.submits_form({"at": "in 2h", "duration": "1h", "param:to": "many"})["error"]
+    assert "it is still being done" in room.ana.sees_modal("longer than usual")["plain"].lower()
+    room.ana.sees_modal("expected a whole number")
+    assert not room.ana.submits_form({"param:to": "3"})["error"]
+    room.ana.sees_no_modal()
+    made = planned(room.ana, f"Work in {name}")
+    assert "1 hour" in room.ana.sees(f"{made} is planned")["plain"], "what was typed the first time is kept"
+    assert room.slack.complaints() == []
+
+
+def test_a_form_that_was_closed_before_its_late_answer_plans_all_the_same_and_says_so(room: Room) -> None:
+    name = room.runbook(LOOK)
+    room.ana.says(f"/maint start {name}")
+    room.ana.sees_modal("Runbook")
+    room.slack.break_api("delay", "^/api/conversations.info", delay_s=4)
+    assert not room.ana.submits(at="in 2h")["error"]
+    room.ana.sees_modal("longer than usual")
+    room.ana.closes()
+    made = planned(room.ana, f"Work in {name}")
+    room.channel.shows(made)
+    assert room.ana.screen()["modal"] is None
