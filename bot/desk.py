@@ -247,5 +247,8 @@ class Desk:
     def room(self, channel: str) -> str:
         return channel if self._people.we_are_in(channel) else self._settings.channel
 
+    def named(self, words: str) -> str:
+        return self._people.named(words)
+
     def refresh(self, maintenance: str) -> None:
         self._channel.refresh(maintenance)

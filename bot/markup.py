@@ -16,9 +16,10 @@ _OUR_MARK = re.compile(r"(?<!\w)[*`]|[*`](?!\w)")
 _REORDERS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _JOINER = "\u2060"  # takes no room; a mark that touches it neither opens nor closes anything
 _BY_HAND = re.compile(r"((?:done|confirmed) by )<@([UW][A-Z0-9]+)>")
-_TASK = re.compile(r"By hand(?: \((?:<@([UW][A-Z0-9]+)>|(.*?))\))?: (.*)", re.DOTALL)
-_PERSON = re.compile(r"[UW][A-Z0-9]{2,}")
-_GROUP = re.compile(r"S[A-Z0-9]{2,}")
+_TASK = re.compile(r"By hand(?: \((?:<(?:@|!subteam\^)([UWS][A-Z0-9]+)>|(.*?))\))?: (.*)", re.DOTALL)
+_ID = r"(?=.{8}|.*\d)[A-Z0-9]{2,}"  # a name in capitals is no id: those have nine characters or more, or digits
+_PERSON = re.compile(f"[UW]{_ID}")
+_GROUP = re.compile(f"S{_ID}")
 _CONTROL = re.compile(r"<([^<>\n]+)>")
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 

@@ -6,6 +6,7 @@ ago has no say any more. Slack is asked about a group at most 20 times a minute
 judged by one look, and by the last one where Slack will not be asked again yet.
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -19,6 +20,7 @@ from bot.errors import NotAllowed
 from bot.slack_errors import code_of, verdict
 
 _KEEP_S, _KEEP_FRESH_S = 60.0, 5.0
+_MENTION = re.compile(r"<(?:@([UW][A-Z0-9]+)|!subteam\^(S[A-Z0-9]+))(?:\|@?([^<>\n]+))?>")
 T = TypeVar("T")
 
 
@@ -76,6 +78,30 @@ class People:
             return frozenset(self._client.usergroups_users_list(usergroup=group)["users"])
 
         return self._cached(f"group:{group}", look, fresh=fresh)
+
+    def named(self, text: str) -> str:
+        """Return `text` with its mentions of people and user groups as names, for where Slack shows words as they are.
+
+        Source: https://docs.slack.dev/messaging/formatting-message-text. Whom Slack does not name keeps the id.
+        """
+        return _MENTION.sub(lambda found: f"@{found[3] or self._name(found[1] or found[2])}", text)
+
+    def _name(self, who: str) -> str:
+        try:
+            if who.startswith("S"):
+                return self._handles().get(who, who)
+            return self.person(who).name
+        except NotAllowed:
+            return who
+
+    def _handles(self) -> dict[str, str]:
+        """The handles of the user groups, by id (`usergroups.list`)."""
+
+        def look() -> dict[str, str]:
+            found = self._client.usergroups_list(include_disabled=True)["usergroups"]
+            return {str(group["id"]): str(group.get("handle") or group.get("name") or group["id"]) for group in found}
+
+        return self._cached("handles", look)
 
     def team(self) -> str:
         """Return the id of our own workspace (`auth.test`)."""

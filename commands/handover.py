@@ -1,6 +1,7 @@
 """`/maint handover @user [OPEN QUESTIONS]`: let somebody else coordinate, once they have accepted."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 
 from bot import handover as act_of
@@ -28,7 +29,7 @@ def handover(call: Call, bot: Bot) -> Reply:
     bot.admit_decision(call.user, state, "handover")
     _must_be_able(to, state, bot)
     now = bot.maintenances.now()
-    told = package(state, bot.forecast(state), questions, now)
+    told = package(state, bot.forecast(state), bot.named(questions), now, bot.named)
     record(bot, state, call.act, "handover", lambda latest: act_of.ask(latest, call.act, to, told, now))
     return Reply(f"<@{to}> is asked in the channel. You coordinate {state.id} until they have accepted.")
 
@@ -42,8 +43,11 @@ def _must_be_able(to: str, state: State, bot: Bot) -> None:
         raise NotAllowed(f"<@{to}> cannot take it over. {error}") from None
 
 
-def package(state: State, forecast: Forecast, questions: str, now: datetime) -> str:
-    """Return what whoever takes over has to know, as plain text: state, what runs, what is next, what is open."""
+def package(state: State, forecast: Forecast, questions: str, now: datetime, named: Callable[[str], str] = str) -> str:
+    """Return what whoever takes over has to know, as plain text: state, what runs, what is next, what is open.
+
+    `named` turns mentions into names.
+    """
     runs = [_running(state, step, now) for step, each in state.steps.items() if each.status == "running"]
     following = [spec.title for step, spec in state.specs.items() if state.steps[step].status == "pending"]
     more = f" and {len(following) - _MOST_NEXT} more" if len(following) > _MOST_NEXT else ""
@@ -51,7 +55,7 @@ def package(state: State, forecast: Forecast, questions: str, now: datetime) -> 
         f"State: {state.status.replace('_', ' ')}{', paused' if state.paused else ''}.",
         f"Window: {announced(state.window)}.",
         f"Runs now: {'; '.join(runs) or 'nothing'}.",
-        *(f"Waits for: {plain(line)}" for line in waited_for(state, now)),
+        *(f"Waits for: {plain(named(line))}" for line in waited_for(state, now)),
         f"Next: {'; '.join(following[:_MOST_NEXT]) or 'nothing'}{more}.",
         f"Forecast: {forecast_words(state, forecast)}",
         f"Way back: {way_back(state, now).text}.",

@@ -154,7 +154,7 @@ def _reason(bot: Bot, behind: Behind) -> Callable[..., None]:
             # Slack may be slow to take the new card and prompts: the answer does not wait for that.
             return Judged(after=lambda: work(press, reason, client))
 
-        return _judged(judge, "reason")
+        return _judged(judge, "reason", bot)
 
     def work(press: Press, reason: str, client: WebClient) -> None:
         bot.refresh(press.maintenance)
@@ -167,14 +167,15 @@ def _reason(bot: Bot, behind: Behind) -> Callable[..., None]:
     return listen
 
 
-def _judged(judge: Callable[[], Judged], block: str) -> Judged:
+def _judged(judge: Callable[[], Judged], block: str, bot: Bot) -> Judged:
     """Judge a form; every error becomes words at its `block`, and what was recorded before is taken."""
     try:
         return judge()
     except Duplicate:
         return Judged()
     except MaintError as error:
-        return Judged(errors={block: str(error)})
+        # Errors at a field are plain text: a mention there would be an id that nobody knows.
+        return Judged(errors={block: bot.named(str(error))})
     except Exception:  # noqa: BLE001 - `_broken` logs it whole
         return Judged(errors={block: _broken()})
 
@@ -205,7 +206,7 @@ def _start_submitted(bot: Bot, behind: Behind) -> Callable[..., None]:
             return Judged(made.errors, made.form, made.reply)
 
         shown_in = {"user_id": body["user"]["id"], "channel_id": view["private_metadata"]}
-        settle(lambda: _judged(judge, "at"), ack=ack, view=view, shown_in=shown_in, client=client, behind=behind)
+        settle(lambda: _judged(judge, "at", bot), ack=ack, view=view, shown_in=shown_in, client=client, behind=behind)
 
     return listen
 

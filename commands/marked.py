@@ -35,6 +35,7 @@ def marked(event: Mapping[str, Any], client: WebClient, bot: Bot, own_bot: str) 
     try:
         bot.admit(user, "", "note")
         source = _read(channel, ts, client, own_bot)
+        source["text"] = bot.named(source["text"])
         act = Act(user, f"{channel}:{ts}")
         record(bot, state, act, "note", lambda latest: acts.note(latest, act, source["text"], source))
     except Duplicate:

@@ -30,7 +30,7 @@ def _planned(state: State, step: str, bot: Bot, expected: Estimate | None) -> st
     except StepError as error:
         return f"cannot be planned now: {error}"
     takes = (f"Takes {estimate_words(expected)}, by {expected.source}.",) if expected is not None else ()
-    return "\n".join((planned.summary, *takes, *planned.details))
+    return bot.named("\n".join((planned.summary, *takes, *planned.details)))
 
 
 def _cut(text: str) -> str:

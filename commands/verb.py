@@ -119,6 +119,10 @@ class Bot(Protocol):
         """All the freezes there are, and the declaring and lifting of those of Slack."""
         ...
 
+    def named(self, words: str) -> str:
+        """Return words with every `<@U…>` and `<!subteam^S…>` as a name, for where they are shown as they are."""
+        ...
+
     def admit_freeze(self, user: str) -> None:
         """Raise `NotAllowed`, saying who may, if declaring and lifting freezes is not for this user."""
         ...
@@ -265,6 +269,8 @@ def held(state: State) -> str:
 
 def as_typed(words: str) -> str:
     """Return words that are shown as text: `<@U…|ben>` and `<#C…|ops>`, as Slack sends mentions, as `@ben` and `#ops`.
+
+    Mentions without a name stay as they are: see `Bot.named`.
 
     Source: https://docs.slack.dev/messaging/formatting-message-text#mentioning-users
     """

@@ -1,5 +1,6 @@
 """Something that a person does."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -7,6 +8,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from bot.errors import CannotTell, Final
 from bot.step import Context, Outcome, Plan, Step, step
+
+_ID = re.compile(r"[UWS](?=.{8}|.*\d)[A-Z0-9]{2,}")
 
 
 def _item(value: object) -> object:
@@ -21,7 +24,7 @@ class Item(BaseModel):
     text: str = Field(min_length=1, max_length=1000)
     """What is to be done."""
     owner: str = ""
-    """Who is to do it: a Slack user id, or a name. Anybody may tick it; the log says who did."""
+    """Who is to do it: the id of a Slack user or user group, or a name. Anybody may tick it; the log says who did."""
 
 
 @step("manual")
@@ -38,7 +41,8 @@ class Manual(Step):
     text: str
     """What is to be done, in words that a tired colleague understands."""
     owner: str | None = None
-    """Who is to do it: a Slack user id, or a name. Anybody may press Done; the log says who did."""
+    """Who is to do it: the id of a Slack user or user group, or a name. Anybody may press Done; the log
+    says who did."""
 
     items: Annotated[tuple[Annotated[Item, BeforeValidator(_item)], ...], Field(max_length=40)] = ()
     """A checklist: each a text, or `{text, owner}`. The step is done when all are ticked, in its own message."""
@@ -70,5 +74,7 @@ class Manual(Step):
 
 
 def _named(owner: str) -> str:
-    is_slack_id = owner[:1] in {"U", "W"} and owner.isalnum() and owner.isupper()
-    return f"<@{owner}>" if is_slack_id else owner
+    """A person or a user group as Slack takes a mention of them; a name as it is."""
+    if not _ID.fullmatch(owner):
+        return owner
+    return f"<!subteam^{owner}>" if owner.startswith("S") else f"<@{owner}>"

@@ -115,3 +115,12 @@ def test_a_direct_message_is_no_place_for_a_log_and_needs_no_scope_to_say_so(
     with pytest.raises(SlackApiError, match="missing_scope"):
         client.conversations_info(channel=direct)
     assert not case[0].we_are_in(direct)
+
+
+def test_mentions_become_names_and_whom_slack_does_not_name_keeps_the_id(case: tuple[People, Workspace, Clock]) -> None:
+    people, workspace, _ = case
+    assert people.named(f"<@{BEN}> or <!subteam^{GROUP}>") == "@Ben Okafor or @maint-approvers"
+    assert people.named("<@U0NOBODY1|nob> and <!subteam^S0GONE001|@old>, <!here>") == "@nob and @old, <!here>"
+    assert people.named("<@U0NOBODY1> and <!subteam^S0GONE001>") == "@U0NOBODY1 and @S0GONE001"
+    workspace.faults.arm("status", path="^/api/", times=9, status=503, body="down")
+    assert people.named(f"<@U0DEV0001> and <!subteam^{GROUP}>") == "@U0DEV0001 and @maint-approvers"

@@ -68,6 +68,32 @@ def _breaks_the_glass(room: Room) -> None:
     raise AssertionError("the glass could not be broken")
 
 
+def test_user_groups_are_named_where_slack_shows_words_as_they_are(room: Room) -> None:
+    other = room.runbook(WORK, "rights: {start: [approver]}", f"{room.name}-other")
+    room.ana.says(f"/maint start {other}")
+    room.ana.sees_modal("Runbook")
+    room.ana.submits(at="in 2h")
+    assert "Only @maint-approvers may start" in room.ana.form_errors()["at"]
+    room.ana.closes()
+    asked = WORK.replace("expires: 3s, escalate_to: [U0CHLOE01]", "by: [S0APPROVE]")
+    room.plans(asked.replace('text: "Is it green?"', "text: Is it green?, owner: S0DBA0001"))
+    room.channel.shows("is now to be done by hand, by @dba: Is it green?")
+    room.ana.says("/maint plan look")
+    room.ana.sees("By hand (@dba): Is it green?")
+    room.ana.says("/maint note ask <!subteam^S0DBA0001> and <@U0BEN0001>")
+    room.channel.shows("Note: ask @dba and @Ben Okafor")
+    said = room.dev.says("<@U0BEN0001> knows") and room.channel.shows("knows")["ts"]
+    room.ben.reacts("memo", on=said)
+    room.channel.shows(": @Ben Okafor knows")
+    room.ana.says("/maint done look")
+    room.channel.shows(TITLE)
+    room.ana.says("/maint handover <@U0DEV0001> Has <!subteam^S0DBA0001> looked?")
+    shown = room.channel.shows("Open questions: Has @dba looked?")["plain"]
+    assert "Tell the others: approval by @maint-approvers until" in shown
+    room.dev.clicks("Reject…", on=TITLE)
+    room.dev.sees("has to be decided by @maint-approvers")
+
+
 LIST = """\
   - id: check
     title: Check the night
