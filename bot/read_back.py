@@ -87,8 +87,10 @@ class ReadBack:
 
 def is_settled(state: State) -> bool:
     """Whether nothing is just bringing the surfaces of a maintenance up to date, and people may see them."""
+    # A page to those on call belongs to a question, which is no step, and changes nothing that people see.
     changing = any(
         spec.change is not None
+        and spec.change in state.steps
         and state.steps[spec.change].status == "succeeded"
         and state.steps[step].status in _UNDER_WAY
         for step, spec in state.specs.items()

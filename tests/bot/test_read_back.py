@@ -115,6 +115,20 @@ def test_nothing_is_read_back_while_it_is_brought_up_to_date_or_after_an_abort(o
     assert not outside.look(EDITED)
 
 
+def test_what_people_see_is_read_back_after_those_on_call_were_paged_too(outside: Outside) -> None:
+    at = utc_now().isoformat()
+    times = dict.fromkeys(("end", "low", "high", "announced"), at)
+    page = raw_step("page-1", "oncall.page", change="overrun-1", reversible=True, **{"with": {"text": "late"}})
+    add(
+        outside.maintenances,
+        (Kind.OVERRUN_EXPECTED, None, {"number": 1, **times, "late_chance": 0.95, "asked": []}),
+        (Kind.OVERRUN_ESCALATED, None, {"number": 1, "to": [], "steps": [page]}),
+        (Kind.STEP_STARTED, "page-1", {"attempt": 1}),
+    )
+    assert outside.look(EDITED)
+    assert outside.told[-1]["wrong"].keys() == {"banner"}
+
+
 def test_only_the_process_that_leads_looks(maintenances: Maintenances) -> None:
     outside = Outside(maintenances)
     outside.shows["banner"] = EDITED
