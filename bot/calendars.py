@@ -3,10 +3,12 @@
 What cannot be read is itself a conflict, never silence.
 """
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from importlib import resources
 from zoneinfo import ZoneInfo, available_timezones
 
 from bot.errors import BadInput
@@ -66,9 +68,9 @@ def _holidays(window: Window, countries: Sequence[str]) -> Iterator[Conflict]:
     # Imported when first used: it takes 0.6 s and 43 MB, which a bot without MAINT_HOLIDAYS need not spend.
     import holidays  # noqa: PLC0415
 
-    days = _days(window, window.zone)
     for code in countries:
         country, _, part = code.partition("-")
+        days = sorted({day for zone in (window.zone, *_zones_of(country)) for day in _days(window, zone)})
         try:
             there = holidays.country_holidays(country, subdiv=part or None, years=sorted({day.year for day in days}))
         except NotImplementedError as error:
@@ -78,6 +80,21 @@ def _holidays(window: Window, countries: Sequence[str]) -> Iterator[Conflict]:
             if day in there:
                 text = f"{day:%a} {day.day} {day:%b %Y} is a holiday in {code}: {there[day]}."
                 yield Conflict("holiday", text, blocks=False, about=f"{code} {day}")
+
+
+@functools.cache
+def _zones_of(country: str) -> tuple[str, ...]:
+    """The zones of a country (ISO 3166): its holidays are days on its own clocks. Source: zone.tab of the tz database.
+
+    As many are left out as `zoneinfo` does not know; without the table there are none.
+    """
+    try:
+        table = (resources.files("tzdata") / "zoneinfo" / "zone.tab").read_text("utf-8")
+    except (ModuleNotFoundError, FileNotFoundError):
+        return ()
+    rows = [line.split("\t") for line in table.splitlines() if not line.startswith("#")]
+    known = available_timezones()
+    return tuple(row[2] for row in rows if row[0] == country and row[2] in known)
 
 
 def _in_busy(window: Window, hours: Busy) -> Conflict | None:

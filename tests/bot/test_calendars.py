@@ -25,6 +25,15 @@ def test_holidays_are_those_of_the_day_in_the_windows_zone() -> None:
     assert found(countries=("XX",))[0].kind == "unseen"
 
 
+def test_a_holiday_counts_while_it_lasts_where_it_is_one() -> None:
+    boxing_day = Window(START + timedelta(days=1), START + timedelta(days=1, hours=2), "Pacific/Auckland")
+    told = [each.text for each in calendar_conflicts(boxing_day, countries=("NZ", "US-CA"), busy=())]
+    assert told == [
+        "Sat 26 Dec 2026 is a holiday in NZ: Boxing Day.",
+        "Fri 25 Dec 2026 is a holiday in US-CA: Christmas Day.",
+    ], "on the 26th in Auckland it is Christmas in California"
+
+
 @pytest.mark.parametrize(
     ("words", "busy"),
     [
