@@ -111,6 +111,12 @@ def when(at: datetime) -> str:
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{fallback}>"
 
 
+def between(low: datetime, high: datetime) -> str:
+    """Return `between A and B` as `when` writes them, `about A` where that is the same minute."""
+    same = low.replace(second=0, microsecond=0) == high.replace(second=0, microsecond=0)
+    return f"about {when(low)}" if same else f"between {when(low)} and {when(high)}"
+
+
 def announced(window: Window) -> str:
     """Return the window in the zone that it was announced in, with its offset, and in UTC (plain text).
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from bot.blocks import Message, actions, button, confirmation, context, section
-from bot.markup import cut, inline, mention, mentions, when
+from bot.markup import between, cut, inline, mention, mentions, when
 from bot.promise import Overrun
 from bot.prompts import PROMPT_EVENT
 from bot.state import State
@@ -22,18 +22,26 @@ def overrun_prompts(state: State, now: datetime) -> Mapping[str, Message]:
 
 def _prompt(state: State, asked: Overrun, now: datetime) -> Message:
     title = inline(state.title)
-    expected = f"between {when(asked.low)} and {when(asked.high)}"
-    promised = "Announced is" if state.milestones or state.started_at else "The window ends"
-    blocks = [section(f"*{title} will probably end late:* {expected}. {promised} {when(asked.announced)}.")]
     answer = _answer(state, asked)
+    is_late = (asked.answered_at or (asked.asked_at if answer else now)) >= asked.announced
+    blocks = [section(_told(state, asked, title, is_late=is_late))]
     if answer:
         blocks.append(section(answer))
     else:
         blocks += [section(_asks(state, asked)), actions(_buttons(state, asked, now))]
     blocks.append(context(f"{title} · `{state.id}`"))
     payload = {"maintenance": state.id, "name": f"overrun:{asked.number}"}
-    text = answer or f"{mentions(asked.asked, 'or')}: {title} will probably end late. What now?"
+    late = "is late" if is_late else "will probably end late"
+    text = answer or f"{mentions(asked.asked, 'or')}: {title} {late}. What now?"
     return Message(cut(text, 900), blocks, {"event_type": PROMPT_EVENT, "event_payload": payload})
+
+
+def _told(state: State, asked: Overrun, title: str, *, is_late: bool) -> str:
+    expected, end = between(asked.low, asked.high), when(asked.announced)
+    if is_late:
+        return f"*{title} is late:* announced was {end}. It was expected to end {expected}."
+    promised = "Announced is" if state.milestones or state.started_at else "The window ends"
+    return f"*{title} will probably end late:* {expected}. {promised} {end}."
 
 
 def _asks(state: State, asked: Overrun) -> str:

@@ -1,9 +1,10 @@
 """What entries about expectations say to people: estimates, overruns, the last safe moment to turn back. Pure."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from bot.entry import Entry, Kind, instant
-from bot.markup import duration, inline, mentions, when
+from bot.markup import between, duration, inline, mentions, when
 from bot.rehearsed import line_of, lines_of
 from bot.said import Said
 from bot.state import State
@@ -28,11 +29,20 @@ def _expected(entry: Entry, state: State) -> Said:
             f"{when(instant(told['low']))} and {when(instant(told['high']))}, and the window ends "
             f"{when(state.window.end)}.{known} The buttons in the next message ask for more time."
         )
+    late = _late(entry, instant(told["low"]), instant(told["high"]), instant(told["announced"]))
+    is_past = entry.at >= instant(told["announced"])
+    # The bot may have been down, or a step have failed at the last moment.
+    until = "as soon as it is approved" if is_past else "before the announced end has passed"
     return Said(
-        f"{mentions(tuple(told['asked']))}: it will probably end late, between {when(instant(told['low']))} and "
-        f"{when(instant(told['high']))}; announced is {when(state.window.end)}. What now? The buttons are in the next "
-        "message: an extension is told to everybody before the announced end has passed."
+        f"{mentions(tuple(told['asked']))}: {late} What now? The buttons are in the next message: an extension is told "
+        f"to everybody {until}."
     )
+
+
+def _late(entry: Entry, low: datetime, high: datetime, announced: datetime) -> str:
+    if entry.at >= announced:
+        return f"it is late: announced was {when(announced)}, and it will probably end {between(low, high)}."
+    return f"it will probably end late, {between(low, high)}; announced is {when(announced)}."
 
 
 def _averted(entry: Entry, state: State) -> Said:
@@ -46,19 +56,20 @@ def _escalated(entry: Entry, state: State) -> Said:
     to = tuple(entry.payload["to"])
     asked = state.overruns[-1] if state.overruns else None
     if to and asked is not None:
-        return Said(
-            f"Nobody has answered: {mentions(to)}, it will probably end late, between {when(asked.low)} and "
-            f"{when(asked.high)}; announced is {when(asked.announced)}. Please decide with the buttons above."
-        )
+        late = _late(entry, asked.low, asked.high, asked.announced)
+        return Said(f"Nobody has answered: {mentions(to)}, {late} Please decide with the buttons above.")
     pages = inline(entry.payload.get("pages") or "; ".join(raw["title"] for raw in entry.payload["steps"]))
     return Said(f"Still nobody has answered. {pages or 'Nobody else can be asked'}.")
 
 
 def _near(entry: Entry, _: State) -> Said:
-    moment = when(instant(entry.payload["moment"]))
+    moment = instant(entry.payload["moment"])
+    # Less than it should be where the bot was down at the time.
+    minutes = max(1, round((moment - entry.at).total_seconds() / 60))
     return Said(
-        f"In about {entry.payload['minutes']} minutes, {moment}, the last safe moment to turn back passes: later than "
-        f"that, going back would itself end after the announced end. Way back: {inline(entry.payload['way_back'])}."
+        f"In about {minutes} minute{'' if minutes == 1 else 's'}, {when(moment)}, the last safe moment to turn back "
+        "passes: later than that, going back would itself end after the announced end. Way back: "
+        f"{inline(entry.payload['way_back'])}."
     )
 
 

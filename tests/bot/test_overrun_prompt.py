@@ -85,4 +85,38 @@ def test_whoever_is_asked_next_reads_how_late_it_will_be(maintenances: Maintenan
     entry, state = list(told(maintenances))[-1]
     shown = log_message(entry, state).text
     assert f"@{BEN}" in shown
-    assert f"announced is {NOW:%Y-%m-%d %H:%M} UTC" in shown
+    assert f"announced was {NOW:%Y-%m-%d %H:%M} UTC" in shown
+
+
+def test_what_is_asked_when_the_end_has_passed_already_does_not_promise_to_tell_people_before_it(
+    maintenances: Maintenances,
+) -> None:
+    begin(maintenances)
+    low, high = ((NOW + timedelta(minutes=minutes)).isoformat() for minutes in (5, 25))
+    ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    for number, end in enumerate((NOW.isoformat(), ahead), 1):
+        times = {"number": number, "announced": end, "low": low, "high": high}
+        add(maintenances, (Kind.OVERRUN_EXPECTED, None, {**LATE, **times}))
+    late, coming = (log_message(entry, state).text for entry, state in list(told(maintenances))[-2:])
+    assert "it is late: announced was" in late
+    assert "told to everybody as soon as it is approved" in late
+    assert "it will probably end late, between" in coming
+    assert "before the announced end has passed" in coming
+    asked = overrun_prompts(maintenances.state(ID), datetime.now(UTC))
+    assert "is late:* announced was" in shown(asked["overrun:1"])
+    assert "will probably end late:* between" in shown(asked["overrun:2"])
+    later = overrun_prompts(maintenances.state(ID), datetime.now(UTC) + timedelta(hours=2))["overrun:2"]
+    assert "is late:*" in shown(later), "an open question goes with the time"
+
+
+@pytest.mark.parametrize(
+    ("left", "words"), [(15, "In about 15 minutes"), (6, "In about 6 minutes"), (1, "about 1 minute,")]
+)
+def test_a_moment_that_was_called_out_late_is_as_far_off_as_it_is(
+    maintenances: Maintenances, left: int, words: str
+) -> None:
+    begin(maintenances)
+    moment = (datetime.now(UTC) + timedelta(minutes=left)).isoformat()
+    add(maintenances, (Kind.TURN_BACK_NEAR, None, {"moment": moment, "minutes": 15, "way_back": "yes"}))
+    entry, state = list(told(maintenances))[-1]
+    assert words in log_message(entry, state).text
