@@ -122,16 +122,24 @@ def backup(file: Path) -> None:
 
 @main.command(help="Rebuild the journal from the channel alone; shows what there is, and writes it only with --write.")
 @click.option("--write", is_flag=True, help="Write into the database that the settings name.")
-def rebuild(write: bool) -> None:
+@click.option("--channel", help="The id of the channel to read, where that is not the one of the settings.")
+def rebuild(write: bool, channel: str | None) -> None:
     """Print what the channel holds; exit status 1 if anything in it does not fit."""
     settings = load(os.environ, known_settings())
-    found = rebuild_journal(SlackApi(slack_client(settings)), settings.channel)
+    url = settings.anchor_git
+    found = rebuild_journal(
+        SlackApi(slack_client(settings)),
+        channel or settings.channel,
+        page=_PAGE,
+        pause=_waiting(),
+        anchored=heads_at(url) if url else (),
+    )
     for finding in found.findings:
         click.echo(finding)
     journal = Journal(open_database(settings)) if write else None
     for maintenance, entries in found.entries.items():
         click.echo(f"{maintenance}: {len(entries)} entries")
-        for held in restore(journal, entries) if journal and entries else ():
+        for held in restore(journal, entries, cut=maintenance in found.cut) if journal and entries else ():
             click.echo(f"  {held}")
     sys.exit(1 if found.findings else 0)
 
