@@ -23,6 +23,8 @@ from bot.step import canonical
 
 ENTRY_EVENT = "maint_entry"
 FORMAT = 1
+LIKE_AN_ENTRY = re.compile(r"#\d+ · \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC · ")
+"""The small line above each entry, by which people know one."""
 _EMOJI = re.compile(r":(?:[+-]1|(?=[\w+-]*[a-z])[a-z0-9_+-]+):|[\u2190-\u2bff\u3030-\u303d\ufe0f\U0001f000-\U0001faff]")
 _LINK = re.compile(r"<(https?://[^|>]+)(?:\|[^>]*)?>")
 _UNFIT = re.compile(r"[^\w.-]+")

@@ -5,7 +5,7 @@ The journal is what counts: it keeps the head of the chain, so that even entries
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bot.anchor import Head, contradictions
@@ -13,7 +13,7 @@ from bot.entry import Entry
 from bot.errors import StepError
 from bot.evolve import evolve
 from bot.journal import Journal
-from bot.messages import ENTRY_EVENT, FORMAT, bare_message, entry_json, log_message, shown_digest
+from bot.messages import ENTRY_EVENT, FORMAT, LIKE_AN_ENTRY, bare_message, entry_json, log_message, shown_digest
 from bot.outbox import Outbox
 from bot.slack_api import Identity, Json, SlackApi, moment, payload_of
 from bot.state import State
@@ -48,11 +48,12 @@ class Verification:
 @dataclass
 class _Read:
     """What of the channel's history concerns one maintenance. `at` holds the messages of its log, packed: there may be
-    a hundred thousand.
+    a hundred thousand. `claims` name the maintenance in their metadata, `posing` only look like entries.
     """
 
     at: dict[str, bytes] = field(default_factory=dict)
     claims: list[Json] = field(default_factory=list)
+    posing: list[Json] = field(default_factory=list)
     files: set[str] = field(default_factory=set)
 
 
@@ -90,6 +91,7 @@ def verify(
         ),
         *_order(delivered),
         *_extras(journal.stream(maintenance), outbox.delivered(maintenance), read, own),
+        *_posing(read, set(journal.maintenances()), own),
         *(Finding("file", f"its file {name} is gone", seq) for seq, name in files if name not in read.files),
     ]
     return Verification(not findings, tuple(findings), len(delivered))
@@ -117,16 +119,25 @@ def _sorted_out(history: Iterator[Json], maintenance: str, known: set[str], own:
     for message in history:
         if message["ts"] in known:
             read.at[message["ts"]] = zlib.compress(json.dumps(message).encode(), 1)
-        elif _claims(message, maintenance):
+        elif _claims(message) == maintenance:
             read.claims.append(message)
+        elif message.get("bot_id") and (_claims(message) is not None or _looks_like_one(message)):
+            read.posing.append(message)
         if own.wrote(message):
             read.files |= {file.get("name", "") for file in message.get("files") or []}
     return read
 
 
-def _claims(message: Json, maintenance: str) -> bool:
-    metadata = message.get("metadata") or {}
-    return metadata.get("event_type") == ENTRY_EVENT and payload_of(message).get("maintenance") == maintenance
+def _claims(message: Json) -> str | None:
+    """The maintenance that a message claims to be an entry of, by its metadata."""
+    claims = (message.get("metadata") or {}).get("event_type") == ENTRY_EVENT
+    return str(payload_of(message).get("maintenance")) if claims else None
+
+
+def _looks_like_one(message: Json) -> bool:
+    """Whether people would take it for an entry: it has the small line that every entry begins with."""
+    shown = json.dumps([message.get("text"), message.get("blocks")], ensure_ascii=False)
+    return LIKE_AN_ENTRY.search(shown) is not None
 
 
 def _chain(journal: Journal, maintenance: str) -> Iterator[Finding]:
@@ -183,7 +194,7 @@ def _difference(message: Json, entry: Entry, state: State, own: Identity, shown_
         (payload.get("format") != FORMAT, f"its format {payload.get('format')} is not known to this version of maint"),
         (altered_entry, "the entry in its metadata is not the one in the journal"),
         (wrong_payload, "its metadata (number, hash, or the hash before) is not that of the journal"),
-        (bool(message.get("attachments")), "something was attached to it"),
+        (bool(message.get("attachments") or message.get("files")), "something was attached to it"),
         (not is_as_posted, "its visible text is not what was posted"),
     )
     return next((what for wrong, what in checks if wrong), "")
@@ -214,3 +225,14 @@ def _extras(entries: Iterable[Entry], delivered: Mapping[int, str], read: _Read,
             )
         elif delivered.get(seq, ts) != ts:
             yield Finding("duplicated", f"is in the channel a second time, at {ts}", seq)
+
+
+def _posing(read: _Read, known: Collection[str], own: Identity) -> Iterator[Finding]:
+    """What looks like an entry to people and is none: without our metadata, or of a maintenance that there is not."""
+    for message in reversed(read.posing):
+        claimed, who = _claims(message), message.get("user") or message.get("bot_id")
+        if own.wrote(message) and claimed in known:
+            continue  # that one's own log, which is compared where it is verified
+        of = f"claims to be an entry of {claimed}" if claimed is not None else "looks like an entry"
+        why = "is from" if not own.wrote(message) else "is none, though it was posted with the token of"
+        yield Finding("forged", f"the message at {message['ts']} {of} and {why} {who}")

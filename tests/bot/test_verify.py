@@ -124,6 +124,36 @@ def test_an_entry_that_never_was_is_forged_though_our_own_token_posted_it(told: 
     assert findings(told) == [("forged", None)]
 
 
+@pytest.mark.parametrize("who", ["bot", "other"])
+def test_what_only_looks_like_an_entry_is_named(told: House, who: str) -> None:
+    held = message(told, 5)
+    getattr(told, who).chat_postMessage(channel=CHANNEL, text=held["text"], blocks=held["blocks"])
+    assert findings(told) == [("forged", None)]
+
+
+@pytest.mark.parametrize("who", ["bot", "other"])
+def test_an_entry_of_a_maintenance_that_there_is_not_is_named(told: House, who: str) -> None:
+    held = message(told, 5)
+    payload = {**held["metadata"]["event_payload"], "maintenance": f"{ID}-2"}
+    metadata = {**held["metadata"], "event_payload": payload}
+    getattr(told, who).chat_postMessage(channel=CHANNEL, text=held["text"], metadata=metadata)
+    assert findings(told) == [("forged", None)]
+
+
+def test_the_log_of_another_maintenance_is_no_forgery(told: House) -> None:
+    begin(told.maintenances, maintenance="second")
+    told.settle()
+    assert told.verified().ok
+    assert told.verified("second").ok
+
+
+def test_a_file_that_was_put_to_an_entry_later_is_an_edit(told: House) -> None:
+    held = message(told, 18)
+    channel = told.workspace.state.channels[CHANNEL]
+    next(m for m in channel.messages if m["ts"] == held["ts"])["files"] = [{"name": "proof.png"}]
+    assert findings(told) == [("edited", 18)]
+
+
 def test_a_second_copy_is_named(told: House) -> None:
     held = message(told, 5)
     told.bot.chat_postMessage(channel=CHANNEL, text=held["text"], blocks=held["blocks"], metadata=held["metadata"])
