@@ -1,7 +1,7 @@
 """One attempt of one step, from its check to the entry that says how it ended."""
 
 import threading
-import traceback
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +20,8 @@ from bot.step import Context, Outcome, Picture, Step, canonical
 from bot.step_spec import StepSpec
 
 _AWAY_S = 1.0
+_LONGEST_RETRY_S = 86_400.0
+"""Whatever an outside system asks for: beyond it there is no date, and nobody waits for years."""
 
 log = structlog.get_logger()
 
@@ -132,13 +134,13 @@ class Attempts:
         except StepError as error:
             return self._failure(spec, context, error, what)
         except Exception as error:
-            # A fault of ours must end as a failed step that people see, not as a step that runs for ever.
-            log.exception("attempt_broke", maintenance=context.maintenance, step=context.step)
-            trace = "".join(traceback.format_exception(error))
+            # A fault of ours must end as a failed step that people see, not as a step that runs for ever. Its trace may
+            # quote what an outside system said, so it stays in our own log.
+            reference = uuid.uuid4().hex[:8]
+            log.exception("attempt_broke", maintenance=context.maintenance, step=context.step, reference=reference)
             broken = AnswerLost(
                 f"The bot itself failed inside {spec.uses} ({type(error).__name__}): what was done until then is not "
-                "known. The trace is attached.",
-                files={"trace.txt": trace},
+                f"known. The trace is in the bot's own log, under the reference {reference}."
             )
             return self._failure(spec, context, broken, what)
         if what == "undo":
@@ -239,7 +241,7 @@ def _failure(
         return _draft(Kind.STEP_UNKNOWN, context, what, told)
     retry_at = None
     if isinstance(error, Temporary) and context.attempt < spec.retry.attempts:
-        delay_s = max(spec.retry.delay_s(context.attempt), error.retry_after_s or 0.0)
+        delay_s = min(max(spec.retry.delay_s(context.attempt), error.retry_after_s or 0.0), _LONGEST_RETRY_S)
         retry_at = (context.now() + timedelta(seconds=delay_s)).isoformat()
     return _draft(
         Kind.STEP_FAILED, context, what, {**told, "temporary": isinstance(error, Temporary), "retry_at": retry_at}

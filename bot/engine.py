@@ -3,7 +3,7 @@
 import secrets
 import threading
 import time
-import traceback
+import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -226,10 +226,13 @@ class Engine:
             return _unplanned(state, action.step, str(error), error.files)
         except Exception as error:
             # A fault of ours must be seen by people, not be tried again every second.
-            log.exception("planning_broke", maintenance=state.id, step=action.step)
-            trace = "".join(traceback.format_exception(error))
-            told = f"the bot itself failed over it ({type(error).__name__}). The trace is attached."
-            return _unplanned(state, action.step, told, {"trace.txt": trace})
+            reference = uuid.uuid4().hex[:8]
+            log.exception("planning_broke", maintenance=state.id, step=action.step, reference=reference)
+            told = (
+                f"the bot itself failed over it ({type(error).__name__}). The trace is in the bot's own log, under the "
+                f"reference {reference}."
+            )
+            return _unplanned(state, action.step, told, {})
         if isinstance(action, Ask):
             return self._request(state, action.step, plan)
         spec = state.specs[action.step]

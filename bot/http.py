@@ -3,6 +3,7 @@
 import email.utils
 import functools
 import json
+import math
 import ssl
 import time
 from collections.abc import Collection, Mapping
@@ -12,11 +13,15 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from bot.errors import AnswerLost, Final, Temporary
+from bot.errors import AnswerLost, Final, StepError, Temporary
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _SAFE_TO_REPEAT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _EXCERPT_CHARACTERS = 500
+_MOST_BYTES = 32 * 1024 * 1024
+_WHOLE_TIMES = 4
+"""An answer that drips in may take this many times as long, in all, as any one part of it may be waited for."""
+_LONGEST_WAIT_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class Http:
     ) -> None:
         self.system = system
         self._base = httpx.URL(base_url)
+        self._timeout_s = timeout_s
         self._secrets = [secret for secret in secrets if secret]
         self._client = httpx.Client(
             base_url=base_url,
@@ -98,15 +104,18 @@ class Http:
         effect (by default as HTTP defines the method, RFC 9110 section 9.2.2). Raises `Temporary` if certainly
         nothing was done (no connection, 429), or the call may be repeated and the server failed (5xx, no answer);
         `AnswerLost` for a server failure or lost answer of a call that may not be repeated; `Final` (with `status`)
-        for every other answer.
+        for every other answer, and for an address that is none. An answer of more than 32 MiB, or one that never ends,
+        counts as none.
         """
         self._must_be_ours(path)
         again = method in _SAFE_TO_REPEAT if repeatable is None else repeatable
         options: dict[str, Any] = {} if timeout_s is None else {"timeout": timeout_s}
+        whole_s = _WHOLE_TIMES * (timeout_s or self._timeout_s)
         try:
-            answer = self._client.request(
+            with self._client.stream(
                 method, path, json=json, params=params, headers=headers, content=content, **options
-            )
+            ) as answer:
+                read = self._clean(_read(answer, time.monotonic() + whole_s))
         except _NOT_SENT as error:
             raise Temporary(f"{self.system} cannot be reached ({self._clean(error)}); nothing was sent.") from None
         except httpx.HTTPError as error:
@@ -119,26 +128,29 @@ class Http:
                 f"{self.system} was sent {method} {self._clean(_bare(path))} and its answer was lost ({reason}): "
                 "it may or may not have been done."
             ) from None
-        return self._judge(method, path, answer, accept, again)
+        response = Response(answer.status_code, dict(answer.headers), read, _json(answer, read))
+        if answer.is_success or answer.status_code in accept:
+            return response
+        raise self._failure(method, path, response, again)
 
     def _must_be_ours(self, path: str) -> None:
-        to = httpx.URL(path)
+        try:
+            to = httpx.URL(path)
+        except httpx.InvalidURL as error:
+            raise Final(f"{self.system} is to be called at an address that is none ({self._clean(error)}).") from None
         if self._base.host and to.is_absolute_url and _origin(to) != _origin(self._base):
             raise Final(f"{self.system} named an address at {to.host}, which is not its own. It was not called.")
 
-    def _judge(self, method: str, path: str, answer: httpx.Response, accept: Collection[int], again: bool) -> Response:
-        text = self._clean(answer.text)
-        response = Response(answer.status_code, dict(answer.headers), text, _json(answer, text))
-        if answer.is_success or answer.status_code in accept:
-            return response
-        said = f"{self.system} answered {answer.status_code} to {method} {self._clean(_bare(path))}: {_excerpt(text)}"
-        if answer.status_code in {420, 429}:
-            raise Temporary(said, retry_after_s=retry_after_s(response.headers))
-        if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+    def _failure(self, method: str, path: str, response: Response, again: bool) -> StepError:
+        said = f"{self.system} answered {response.status} to {method} {self._clean(_bare(path))}: "
+        said += _excerpt(response.text)
+        if response.status in {420, 429}:
+            return Temporary(said, retry_after_s=retry_after_s(response.headers))
+        if response.status >= httpx.codes.INTERNAL_SERVER_ERROR:
             if again:
-                raise Temporary(said, retry_after_s=retry_after_s(response.headers))
-            raise AnswerLost(f"{said} It may or may not have been done.")
-        raise Final(said, status=answer.status_code)
+                return Temporary(said, retry_after_s=retry_after_s(response.headers))
+            return AnswerLost(f"{said} It may or may not have been done.")
+        return Final(said, status=response.status)
 
     def _clean(self, text: object) -> str:
         cleaned = str(text)
@@ -151,19 +163,34 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
 
 
+def _read(answer: httpx.Response, deadline: float) -> str:
+    """The text of an answer, read while it comes in: what never ends must not fill the memory, nor take for ever."""
+    parts: list[bytes] = []
+    size = 0
+    for part in answer.iter_bytes():
+        parts.append(part)
+        size += len(part)
+        if size > _MOST_BYTES:
+            raise httpx.ReadError(f"it has more than {_MOST_BYTES // 1024 // 1024} MiB")
+        if time.monotonic() > deadline:
+            raise httpx.ReadTimeout("it did not come to its end")
+    return b"".join(parts).decode(answer.encoding or "utf-8", errors="replace")
+
+
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a `Retry-After` header asks for (number or date, RFC 9110 section 10.2.3), or None."""
+    """Return the seconds that a `Retry-After` header asks for (number or date, RFC 9110 section 10.2.3), or None.
+
+    At most a day: nobody's step is to wait for years because a server says so.
+    """
     value = headers.get("retry-after", "")
-    if not value:
-        return None
     try:
-        return max(0.0, float(value))
+        asked = float(value)
     except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
+        try:
+            asked = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return None if math.isnan(asked) else min(max(0.0, asked), _LONGEST_WAIT_S)
 
 
 def _excerpt(text: str) -> str:
@@ -175,7 +202,7 @@ def _json(answer: httpx.Response, text: str) -> Any:
         return None
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

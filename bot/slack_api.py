@@ -19,7 +19,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.blocks import Message
 from bot.errors import AnswerLost, Final, StepError, Temporary
-from bot.http import Http
+from bot.http import Http, retry_after_s
 from bot.slack_errors import code_of, verdict
 
 _CONTENT = frozenset(
@@ -255,10 +255,10 @@ def _told_apart(name: str, error: SlackApiError) -> StepError:
     code, judged = code_of(error), verdict(error)
     if judged == "slower":
         headers = {str(key).lower(): value for key, value in dict(response.headers).items()}
-        after = str(headers.get("retry-after", ""))
-        return Temporary(
-            f"Slack asks to call {name} more slowly.", retry_after_s=float(after) if after.isdigit() else None
-        )
+        # The SDK gives a header as text or as a list of texts.
+        after = headers.get("retry-after", "")
+        asked = retry_after_s({"retry-after": str(after[0] if isinstance(after, list) and after else after)})
+        return Temporary(f"Slack asks to call {name} more slowly.", retry_after_s=asked)
     if judged == "perhaps done":
         return AnswerLost(f"Slack was sent {name} and failed ({status}): it may or may not have been done.")
     notes = (data.get("response_metadata") or {}).get("messages") or []

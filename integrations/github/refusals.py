@@ -4,6 +4,7 @@ Source: "Rate limits for the REST API" and "Troubleshooting the REST API" on doc
 """
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,6 +12,8 @@ from dataclasses import replace
 from bot.errors import Final, StepError, Temporary
 from bot.http import Response, retry_after_s
 
+_EPOCH = re.compile(r"[0-9]{1,12}")
+_LONGEST_LIMIT_S = 86_400.0
 SECONDARY_LIMIT_WAIT_S = 60.0
 """How long to hold still after a secondary rate limit that names no time."""
 
@@ -60,8 +63,8 @@ def wait_s(headers: Mapping[str, str]) -> float:
     if asked is not None:
         return asked
     reset = headers.get("x-ratelimit-reset", "")
-    if headers.get("x-ratelimit-remaining") == "0" and reset.isdigit():
-        return max(1.0, int(reset) - time.time())
+    if headers.get("x-ratelimit-remaining") == "0" and _EPOCH.fullmatch(reset):
+        return min(max(1.0, int(reset) - time.time()), _LONGEST_LIMIT_S)
     return SECONDARY_LIMIT_WAIT_S
 
 

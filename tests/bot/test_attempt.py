@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -59,6 +59,10 @@ class Told(Step):
             raise AnswerLost("the answer never came")
         if what == "refused":
             raise Final("refused", files={"why.txt": "because"}, pictures={"why.png": Picture(b"\x89PNG", "a picture")})
+        if what == "breaks":
+            raise RuntimeError("Bearer s3cr3t")
+        if what == "for-ever":
+            raise Temporary("not now", retry_after_s=float("inf"))
         if what == "waits":
             ctx.sleep(60)
         if what == "intends":
@@ -160,6 +164,29 @@ def test_a_lost_answer_that_nobody_knows_is_unknown(case: Case, afterwards: list
     case.plan("apply", "lost")
     assert case.run().status == "unknown"
     assert case.asked().count("apply") == 1
+
+
+def test_a_fault_of_ours_is_unknown_and_its_trace_stays_in_our_own_log(
+    case: Case, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case.plan("apply", "breaks")
+    step = case.run()
+    assert step.status == "unknown"
+    end = case.all.journal.read(ID)[-1]
+    assert "s3cr3t" not in str(end.payload)
+    assert "Traceback" not in str(end.payload)
+    reference = str(step.error).rstrip(".").rpartition(" ")[2]
+    written = capsys.readouterr().out
+    assert reference in written
+    assert "RuntimeError" in written
+
+
+def test_who_is_asked_to_wait_for_ever_waits_a_day(case: Case) -> None:
+    case.plan("apply", "for-ever")
+    step = case.run()
+    assert step.status == "failed"
+    assert step.retry_at is not None
+    assert step.retry_at < datetime.now(UTC) + timedelta(days=1, hours=1)
 
 
 def test_a_refusal_is_recorded_with_its_evidence(case: Case) -> None:

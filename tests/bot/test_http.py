@@ -1,16 +1,21 @@
-"""A client calls the system that it was made for and no other, whatever that answers; its token goes nowhere else."""
+"""A client calls the system that it was made for and no other, whatever that answers; its token goes nowhere else.
 
-from collections.abc import Iterator
+And an answer that is no answer (endless, huge, too deep) ends as one that was lost.
+"""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from slack_sdk import WebClient
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from bot.errors import Final
-from bot.http import Http
+from bot.errors import AnswerLost, Final, StepError, Temporary
+from bot.http import Http, retry_after_s
 from bot.slack_api import SlackApi
 from sandbox.server import serving
 
@@ -92,3 +97,95 @@ def test_slacks_token_is_not_taken_to_a_file_that_is_not_in_slack(elsewhere: Els
         with pytest.raises(Final, match="is not in Slack"):
             slack.download(address)
     assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "http://[::1]x/", "http://a:b:c/", "http://a:99999999/", "\x00"])
+def test_what_is_no_address_is_refused_in_words(system: Http, address: str) -> None:
+    with pytest.raises(Final, match=r"an address that is none|which is not its own"):
+        system.request("GET", address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:pw@{host}/x",
+        "http://{own}@{host}/x",
+        "http://{own}.{host}/x",
+        "//user@{own}:1/x",
+        "http://[::ffff:127.0.0.1]:{port}/x",
+        "http://2130706433:{port}/x",
+        "http://0x7f.1:{port}/x",
+        "http://127.0.0.1.:{port}/x",
+        "http:\\\\{host}\\x",
+    ],
+)
+def test_no_way_of_writing_an_address_leads_elsewhere(
+    system: Http, server_elsewhere: Elsewhere, elsewhere: Elsewhere, address: str
+) -> None:
+    host = server_elsewhere.url.removeprefix("http://")
+    own = system._base.netloc.decode()
+    with pytest.raises(StepError):
+        system.request("GET", address.format(host=host, own=own, port=host.partition(":")[2]))
+    assert elsewhere.asked == []
+
+
+@pytest.fixture(scope="module")
+def odd() -> Iterator[Http]:
+    """A system whose answers are none."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"["
+            await asyncio.sleep(0.02)
+
+    async def huge() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b"x" * 1024 * 1024
+
+    async def answers(request: Request) -> Response:
+        what, json = request.path_params["what"], {"content-type": "application/json"}
+        if what in {"endless", "huge"}:
+            return StreamingResponse(endless() if what == "endless" else huge(), headers=json)
+        if what == "bomb":
+            return Response(gzip.compress(b"0" * 64 * 1024 * 1024), headers={**json, "content-encoding": "gzip"})
+        if what == "no-gzip":
+            return Response(b"plain", headers={**json, "content-encoding": "gzip"})
+        bodies = {"deep": b"[" * 100_000, "bytes": b'"\xff\xfe', "cut": b'{"a": [1,'}
+        return Response(bodies[what], headers={"content-type": "application/json; charset=nonsense"})
+
+    routes = [Route("/{what}", answers, methods=["GET", "POST"])]
+    with serving(Starlette(routes=routes)) as server, Http(server.url, system="The system", timeout_s=0.5) as client:
+        yield client
+
+
+@pytest.mark.parametrize("what", ["endless", "huge", "bomb", "no-gzip"])
+def test_an_answer_that_cannot_be_read_to_its_end_is_lost(odd: Http, what: str) -> None:
+    with pytest.raises(AnswerLost):
+        odd.request("POST", f"/{what}")
+    with pytest.raises(Temporary):
+        odd.request("GET", f"/{what}")
+
+
+@pytest.mark.parametrize("what", ["deep", "bytes", "cut"])
+def test_what_is_not_json_is_no_document(odd: Http, what: str) -> None:
+    assert odd.request("POST", f"/{what}").json is None
+
+
+@pytest.mark.parametrize(
+    ("value", "asked"),
+    [
+        ("3", 3.0),
+        ("-3", 0.0),
+        ("inf", 86_400.0),
+        ("1e300", 86_400.0),
+        ("9" * 400, 86_400.0),
+        ("nan", None),
+        ("", None),
+        ("soon", None),
+        ("Wed, 21 Oct 99999 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Wed, 21 Oct 9999 07:28:00 GMT", 86_400.0),
+    ],
+)
+def test_a_server_may_ask_to_wait_a_day_at_most(value: str, asked: float | None) -> None:
+    assert retry_after_s({"retry-after": value}) == asked
