@@ -27,6 +27,7 @@ from bot.database_postgres import PostgresDatabase
 from bot.desk import Desk
 from bot.durable import DbosDurable
 from bot.engine import Engine
+from bot.entry import Kind
 from bot.errors import BadInput
 from bot.feed_publisher import Publisher
 from bot.feed_push import Push
@@ -48,10 +49,11 @@ from bot.read_back import ReadBack
 from bot.recurring import Recurring
 from bot.rehearsals import Rehearsals
 from bot.retention import Retention
+from bot.schema import MIGRATIONS
 from bot.settings import Settings
 from bot.slack_api import SlackApi
 from bot.socket_mode import SocketMode
-from bot.step import Setting
+from bot.step import REGISTRY, Setting
 from bot.threads import Threads
 from bot.web import bound, web_app
 from commands.listeners import register
@@ -100,6 +102,7 @@ class Process:
             workdir=settings.data_dir / "work",
             stopping=self.stopping,
             may_act=self._may_act,
+            superseded=self._is_superseded,
         )
         self.outlook = Outlook(maintenances, progress)
         self.channel = Channel(
@@ -143,6 +146,9 @@ class Process:
     def _may_act(self) -> None:
         if self.lease is not None:
             self.lease.may_act()
+
+    def _is_superseded(self) -> bool:
+        return self.lease is not None and self.lease.superseded()
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; returns the exit status.
@@ -239,6 +245,8 @@ class Process:
             self.settings.database_url.get_secret_value(),
             on_lost=lambda: os._exit(_LOST_LEASE),
             ttl_s=self.settings.takeover_s,
+            # Each of them only grows from version to version.
+            knows=len(MIGRATIONS) + len(Kind) + len(REGISTRY),
         )
 
     def _dbos_url(self) -> str:

@@ -95,13 +95,19 @@ class Attempts:
 
     def _record(self, maintenance: str, end: Draft) -> None:
         try:
-            self._all.maintenances.record(maintenance, lambda _: [end])
+            self._all.maintenances.happened(maintenance, end)
         except Duplicate:
             log.info("attempt_ended_before", maintenance=maintenance, key=end.key)
 
     def _end(self, maintenance: str, step: str, attempt: int, what: str) -> Draft | None:
-        """Run the attempt and return the entry that says how it ended; None if that has been recorded."""
+        """Run the attempt and return the entry that says how it ended; None if that has been recorded.
+
+        None too where it is for a newer version to run: that finds it ended without its end, and runs it again.
+        """
         state = self._all.maintenances.state(maintenance)
+        if state.unread or self._all.superseded():
+            log.info("attempt_left_to_a_newer_version", maintenance=maintenance, step=step, kind=state.unread)
+            return None
         now = state.steps[step]
         current = now.attempt if what == "apply" else now.undo_attempt
         running = now.status == "running" if what == "apply" else now.undo == "running"
@@ -114,6 +120,8 @@ class Attempts:
             if self._all.stopping.is_set():
                 self._rest()
             latest = self._all.maintenances.state(maintenance)
+            if latest.unread:
+                return None
             reasons = (latest.aborted_because, latest.rolled_back_because, latest.cancelled_because)
             because = next(filter(None, reasons), "the maintenance was aborted")
             return self._failure(state.specs[step], context, Final(f"Stopped cleanly: {because}."), what)

@@ -168,6 +168,11 @@ def _paged(lines: Sequence[str], room: int) -> list[str]:
 
 
 def _wrong(state: State) -> list[str]:
+    if state.unread:
+        return [
+            "A newer version of the bot has gone on with this. The one that runs now does not understand its log "
+            f"({state.unread}), and begins nothing: what you see here may be old. Start the newer version again."
+        ]
     return [] if state.over else [f"{state.specs[step].title} {seen}" for step, seen in state.wrong.items()]
 
 

@@ -25,7 +25,8 @@ _HOLD_LOOKS_EVERY_S = 0.5
 class Surroundings:
     """What all contexts of one process share. `value_of` looks a setting up; `stopping` is set on shutdown.
 
-    `may_act` returns once it is certain that this process still holds its lease (`bot.lease`), and not before.
+    `may_act` returns once it is certain that this process still holds its lease (`bot.lease`), and not before;
+    `superseded` says whether a newer version of the bot runs too, so that everything new is for that to begin.
     """
 
     maintenances: Maintenances
@@ -35,6 +36,7 @@ class Surroundings:
     workdir: Path
     stopping: threading.Event
     may_act: Callable[[], None] = lambda: None
+    superseded: Callable[[], bool] = lambda: False
 
 
 class StepContext:
@@ -128,7 +130,7 @@ class StepContext:
             self.step,
             {"text": text, "facts": facts},
         )
-        self._all.maintenances.record(self.maintenance, lambda _: [draft])
+        self._all.maintenances.happened(self.maintenance, draft)
 
     def progress(self, done: float, total: float | None, unit: str, text: str = "") -> None:
         now = time.monotonic()
@@ -144,10 +146,11 @@ class StepContext:
         return TableLedger(self._all.maintenances.journal.database, f"{self.maintenance}:{name}")
 
     def stop_reason(self) -> str | None:
-        if self._all.stopping.is_set():
+        state = self._all.maintenances.state(self.maintenance)
+        # Where a newer version writes what this one cannot read, it must not miss an abort: that version goes on.
+        if self._all.stopping.is_set() or state.unread:
             return "shutdown"
         # What takes down, or tells of it, is not stopped by what it follows from.
-        state = self._all.maintenances.state(self.maintenance)
         if self._undoing or not state.taking_down or state.specs[self.step].change is not None:
             return None
         return taken_back(state)

@@ -74,8 +74,11 @@ Action = Move | Ask | Expire | Start | MarkOverdue | Undo | Drop | Sweep
 
 
 def decide(state: State, now: datetime) -> list[Action]:
-    """Return what is to be done at `now` (aware UTC), in order. Empty where something or somebody is waited for."""
-    if state.over:
+    """Return what is to be done at `now` (aware UTC), in order. Empty where something or somebody is waited for.
+
+    That may be a newer version of the bot, which alone understands what is in the journal.
+    """
+    if state.over or state.unread:
         return []
     pages = _for_pages(state, now)
     if state.status == "aborted":

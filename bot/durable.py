@@ -8,9 +8,10 @@ step's doing (`bot.step`), and that its end is recorded once is the journal's.
 from collections.abc import Callable
 from typing import Protocol
 
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowStatus
 
-_VERSION = "1"  # Pinned: by default it is a hash of the source, and any edit would strand what is pending.
+VERSION = "1"
+"""Pinned: by default it is a hash of the source. Raised where `_attempt` takes or does something else."""
 _ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
 RunAttempt = Callable[[str, str, int, str], None]
@@ -47,12 +48,13 @@ class DbosDurable:
     """
 
     def __init__(self, url: str, executor: str, run: RunAttempt) -> None:
+        self._executor = executor
         global _run  # noqa: PLW0603 - DBOS workflows are module functions, and one process has one engine
         _run = run
         config: DBOSConfig = {
             "name": "maint",
             "system_database_url": url,
-            "application_version": _VERSION,
+            "application_version": VERSION,
             "executor_id": executor,
             "log_level": "ERROR",
             "enable_otlp": False,
@@ -68,12 +70,16 @@ class DbosDurable:
         workflow_id, run = base, 1
         # A workflow that ended without its end in the journal (the disk was full, say) is followed by another run.
         while (status := DBOS.get_workflow_status(workflow_id)) is not None:
-            if status.status not in _ENDED:
+            if status.status not in _ENDED and not self._is_stranded(status):
                 return
             run += 1
             workflow_id = f"{base}:{run}"
         with SetWorkflowID(workflow_id):
             DBOS.start_workflow(_attempt, maintenance, step, attempt, what)
+
+    def _is_stranded(self, status: WorkflowStatus) -> bool:
+        """Whether it is of another version of the workflow, and of a process before us with our name: on SQLite."""
+        return status.app_version != VERSION and status.executor_id == self._executor
 
     def close(self) -> None:
         """Stop taking up work."""

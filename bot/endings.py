@@ -18,7 +18,7 @@ from bot.entry import instant
 from bot.estimates import Run, runs_of
 from bot.rehearsed import result_of
 from bot.state import Planned, State
-from bot.step import Window, canonical
+from bot.step import Window, canonical, read_as
 
 if TYPE_CHECKING:
     from bot.maintenances import Maintenances
@@ -190,7 +190,9 @@ def _payload(ending: Ending) -> dict[str, Any]:
 def _ending(maintenance: str, payload: Mapping[str, Any]) -> Ending:
     start, end, zone = payload["promised"]
     began, ended = (each and instant(each) for each in (payload["began"], payload["ended"]))
-    runs = [Run(**{**run, "planned": run["planned"] and Planned(**run["planned"])}) for run in payload["runs"]]
+    runs = [
+        read_as(Run, {**run, "planned": run["planned"] and read_as(Planned, run["planned"])}) for run in payload["runs"]
+    ]
     return Ending(
         maintenance,
         payload["runbook"],

@@ -76,7 +76,12 @@ class Engine:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def tick(self) -> None:
-        """Advance every maintenance for which something may follow, and take up attempts that nobody runs."""
+        """Advance every maintenance for which something may follow, and take up attempts that nobody runs.
+
+        While a newer version of the bot runs, that is for it to do.
+        """
+        if self._all.superseded():
+            return
         try:
             maintenances = self._all.maintenances.unfinished()
         except Unavailable as error:
@@ -102,7 +107,7 @@ class Engine:
         while self._once(state):
             self._after_entry()
             state = self._all.maintenances.state(maintenance)
-        if state.over:
+        if state.over or state.unread:
             return
         self._foresee(state)
         for step, now in state.steps.items():

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Kind(StrEnum):
-    """What a journal entry says has happened. The names are stored: add to them, never rename one."""
+    """What a journal entry says has happened. The names are stored: add to them, never rename or drop one."""
 
     CREATED = "created"
     STATE_CHANGED = "state_changed"
@@ -64,6 +64,14 @@ class Entry:
     key: str
     prev_hash: str
     hash: str
+
+
+_KNOWN = frozenset(Kind)
+
+
+def is_understood(entry: Entry) -> bool:
+    """Whether this version knows the kind of `entry`, or whoever wrote it says that it may be passed over."""
+    return entry.kind in _KNOWN or bool(entry.payload.get("optional"))
 
 
 def instant(text: str) -> datetime:

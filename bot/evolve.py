@@ -8,7 +8,7 @@ from bot.altered import replace
 from bot.change_effects import CHANGES, change_effect
 from bot.checklist import items_of
 from bot.crew import crew_of
-from bot.entry import Entry, Kind, instant
+from bot.entry import Entry, Kind, instant, is_understood
 from bot.evolve_crew import CREW
 from bot.evolve_promise import PROMISE, estimated, kept_up, sized
 from bot.milestones import milestones
@@ -20,6 +20,9 @@ from bot.step_spec import step_spec
 def evolve(state: State | None, entry: Entry) -> State:
     """Return the state after `entry`; a kind that says nothing about the state leaves it.
 
+    Behind an entry of a newer version that is not understood only the place in the chain moves on: what comes after
+    it may rest on what it says.
+
     Raises `ValueError` for what no journal of ours holds: a first entry that is not `created`, a step that there is
     not, a decision that nobody asked for.
     """
@@ -29,6 +32,8 @@ def evolve(state: State | None, entry: Entry) -> State:
         return _created(entry)
     if entry.kind == Kind.CREATED:
         raise ValueError(f"{entry.maintenance} #{entry.seq}: created a second time")
+    if state.unread or not is_understood(entry):
+        return replace(state, seq=entry.seq, hash=entry.hash, unread=state.unread or entry.kind)
     after = kept_up(state, _evolved(state, entry), entry)
     passed = milestones(state, after, entry.at)
     return replace(after, milestones=(*after.milestones, *passed)) if passed else after

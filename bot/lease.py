@@ -3,9 +3,13 @@
 A process whose lease ran out is dead to the others: one of them hands its unfinished attempts on. It may only have
 been frozen, or cut off from the database, so each process also asks itself, right before it acts, whether its lease
 can have run out meanwhile, by a clock that goes on while it is frozen.
+
+While processes of two versions share a database, the newer ones begin what is new and speak to the channel; the older
+ones only end what they have begun.
 """
 
 import fcntl
+import re
 import threading
 import time
 import uuid
@@ -17,11 +21,13 @@ import psycopg
 import structlog
 from dbos import DBOSClient
 
+from bot.durable import VERSION
 from bot.errors import MaintError
 
 TTL_S = 30.0
 _SWEEP_LOCK = 0x73776570
 _LEADER = "leader"
+_NAME = re.compile(r"maint-(\d+)_")
 
 log = structlog.get_logger()
 
@@ -57,6 +63,10 @@ class FileLease:
     def may_act(self) -> None:
         """Return as soon as it is certain that no other process has been given our work: here, always."""
 
+    def superseded(self) -> bool:
+        """Whether a newer version of the bot runs on this database: here, never."""
+        return False
+
     def sweep(self) -> None:
         """Nobody else can have left anything."""
 
@@ -68,13 +78,17 @@ class FileLease:
 class TableLease:
     """A row in `leases`, renewed six times within its life of `ttl_s` seconds, by the database's clock.
 
-    The executor's name is made for this process. One process at a time leads: it holds a second row, of the same
+    The executor's name is made for this process, and holds how much its version `knows`: a number that is larger in
+    newer versions. Where processes differ in it, only those with the largest lead, or begin anything. One process at a
+    time leads: it holds a second row, of the same
     life. Every process sweeps: it hands on what the dead have left, one sweeper at a time. `on_lost` is called once,
     when the lease has been taken away; the process must end then.
     """
 
-    def __init__(self, url: str, on_lost: Callable[[], None], *, ttl_s: float = TTL_S) -> None:
-        self.executor = f"maint-{uuid.uuid4().hex[:12]}"
+    def __init__(self, url: str, on_lost: Callable[[], None], *, ttl_s: float = TTL_S, knows: int = 0) -> None:
+        self.executor = f"maint-{knows}_{uuid.uuid4().hex[:12]}"
+        self._knows = knows
+        self._superseded = False
         self._url = url
         self._on_lost = on_lost
         self._ttl_s = ttl_s
@@ -104,6 +118,10 @@ class TableLease:
 
     def leads(self) -> bool:
         return self._led_at is not None and self._is_fresh(self._led_at)
+
+    def superseded(self) -> bool:
+        """Whether a newer version of the bot runs on this database."""
+        return self._superseded
 
     def holds(self) -> bool:
         """Whether the lease is certain to be held now."""
@@ -157,7 +175,19 @@ class TableLease:
                 self._beaten.notify_all()
 
     def _lead(self, connection: psycopg.Connection[tuple[Any, ...]], asked_at: float) -> None:
-        """Become or stay the leader, if there is no other one whose row has not run out."""
+        """Become or stay the leader, if there is no other one whose row has not run out, and no newer version."""
+        alive = connection.execute(
+            "SELECT executor FROM leases WHERE seen_at::timestamptz >= clock_timestamp() - make_interval(secs => %s)",
+            (self._ttl_s,),
+        ).fetchall()
+        superseded = max((_knows(row[0]) for row in alive), default=0) > self._knows
+        if superseded != self._superseded:
+            log.warning("superseded_by_a_newer_version" if superseded else "superseded_no_more")
+        self._superseded = superseded
+        if superseded:
+            self._led_at = None
+            connection.execute("DELETE FROM leases WHERE executor = %s AND boot = %s", (_LEADER, self.executor))
+            return
         led = connection.execute(
             "INSERT INTO leases (executor, boot, seen_at) VALUES (%s, %s, clock_timestamp()::text) "
             "ON CONFLICT (executor) DO UPDATE SET boot = excluded.boot, seen_at = excluded.seen_at "
@@ -194,10 +224,21 @@ class TableLease:
         # The attempts first: whoever has one claimed a lease before it, so that the later look at the leases shows it.
         pending = self._client.list_workflows(status="PENDING", load_input=False, load_output=False)
         alive = {row[0] for row in connection.execute("SELECT executor FROM leases").fetchall()}
-        left = [attempt.workflow_id for attempt in pending if attempt.executor_id not in alive]
+        left = [attempt for attempt in pending if attempt.executor_id not in alive]
         if left:
-            log.warning("taking_over", executors=[row[0] for row in dead], attempts=left)
-            self._client.resume_workflows(left)
+            names = [attempt.workflow_id for attempt in left]
+            log.warning("taking_over", executors=[row[0] for row in dead], attempts=names)
+            # An attempt of another version of the workflow would be taken up by nobody: it is ended, and begun anew.
+            own = [attempt.workflow_id for attempt in left if attempt.app_version == VERSION]
+            if own:
+                self._client.resume_workflows(own)
+            if foreign := [name for name in names if name not in own]:
+                self._client.cancel_workflows(foreign)
+
+
+def _knows(executor: str) -> int:
+    named = _NAME.match(executor)
+    return int(named[1]) if named else 0
 
 
 def _uptime_s() -> float:

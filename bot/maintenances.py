@@ -21,6 +21,18 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Unread(Conflict):
+    """A newer version of the bot has gone on with this maintenance in a way that this one does not understand."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(
+            f"A newer version of the bot has gone on with {state.id}: its log has an entry that this version does not "
+            f"know ({state.unread}). So this one begins nothing in it and decides nothing about it, and what you did "
+            "was not recorded. What runs goes on. Try again when the newer version runs: after the deployment, or when "
+            "it has been started again."
+        )
+
+
 class Maintenances:
     """The states of all maintenances, folded from the journal and kept up to date by reading only what is new.
 
@@ -107,12 +119,25 @@ class Maintenances:
         """Append what `decision` makes of the current state, deciding anew as often as somebody else wrote first.
 
         `decision` must be pure; it returns no drafts if nothing is to be recorded (any more), or raises, and then
-        nothing is written. Raises `Duplicate` if what it wants to record has been recorded before, and `Conflict`
-        if others were faster every time.
+        nothing is written. Raises `Duplicate` if what it wants to record has been recorded before, `Unread` where this
+        version cannot judge the state, and `Conflict` if others were faster every time.
         """
+
+        def judged(state: State) -> list[Draft]:
+            if state.unread:
+                raise Unread(state)
+            return decision(state)
+
+        return self._append(maintenance, judged)
+
+    def happened(self, maintenance: str, draft: Draft) -> None:
+        """Append what has happened, whatever the state. Raises `Duplicate` if it has been recorded before."""
+        self._append(maintenance, lambda _: [draft])
+
+    def _append(self, maintenance: str, drafts_for: Callable[[State], list[Draft]]) -> list[Entry]:
         for _ in range(_TRIES):
             state = self.state(maintenance)
-            drafts = decision(state)
+            drafts = drafts_for(state)
             if not drafts:
                 return []
             try:

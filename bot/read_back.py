@@ -54,7 +54,7 @@ class ReadBack:
     def round(self) -> bool:
         """Look at every maintenance that is due for it; whether anything was recorded."""
         recorded = False
-        for state in self._maintenances.active():
+        for state in (state for state in self._maintenances.active() if not state.unread):
             if time.monotonic() - self._looked_at.get(state.id, -self._every_s) >= self._every_s and is_settled(state):
                 self._looked_at[state.id] = time.monotonic()
                 recorded |= self._read(state)

@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+from bot.entry import Entry
+from bot.markup import inline
+
+_WORDS = ("text", "summary", "error", "reason")
+
 
 @dataclass(frozen=True)
 class Said:
@@ -15,3 +20,10 @@ class Said:
     name: str = "text.txt"
     tail: str = ""
     is_report: bool = False
+
+
+def by_name(entry: Entry) -> Said:
+    """Return what can be said of an entry that only a newer version has a sentence for: its name, and its words."""
+    of = f" of `{inline(entry.step)}`" if entry.step else ""
+    words = next((str(entry.payload[key]) for key in _WORDS if entry.payload.get(key)), "")
+    return Said(f"{inline(entry.kind.replace('_', ' ').capitalize())}{of}{':' if words else '.'}", words)

@@ -2,7 +2,10 @@
 
 A migration is a list of statements that both databases understand, carried out once, in order. While processes of two
 versions share a database, the older ones go on with the newer tables: so a migration only adds (a table, an index, a
-column that may be null or has a default), and one that was released is never changed.
+column that may be null or has a default), and one that was released is never changed. An older version starts on newer
+tables too, so that a release can be taken back.
+
+Should older versions ever have to keep off, the migration also inserts its own number into `schema_floor`.
 """
 
 from collections.abc import Callable, Sequence
@@ -63,18 +66,18 @@ _RECIPIENTS = ("""CREATE INDEX IF NOT EXISTS ledger_by_recipient ON ledger (reci
 MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _DOUBTS, _ENDINGS, _SHOWN, _RECIPIENTS)
 """All of them, oldest first: add one at the end, also for a mere index."""
 _VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER PRIMARY KEY, at TEXT NOT NULL)"
+_FLOOR = "CREATE TABLE IF NOT EXISTS schema_floor (version INTEGER PRIMARY KEY)"
 
 Query = Callable[..., Sequence[dict[str, Any]]]
 
 
 class TooOld(MaintError):
-    """The database was brought up to date by a newer version of the bot, which this one must not write behind."""
+    """A newer version of the bot has changed the database in a way that this one must not write behind."""
 
-    def __init__(self, found: int, known: int) -> None:
+    def __init__(self, floor: int, known: int) -> None:
         super().__init__(
-            f"The bot's own database has version {found} of its tables, and this version of the bot knows {known}: "
-            "a newer bot has worked with it. Nothing was changed. Start the newer version, or restore the copy that "
-            "was made before the upgrade."
+            f"The bot's own database needs a bot that knows version {floor} of its tables, and this one knows {known}: "
+            "a newer bot has worked with it. Nothing was changed. Start the newer version again."
         )
 
 
@@ -85,11 +88,13 @@ def migrate(query: Query, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> i
     anything is changed.
     """
     query(_VERSIONS)
+    query(_FLOOR)
+    floor = int(query("SELECT coalesce(max(version), 0) AS version FROM schema_floor")[0]["version"])
+    if floor > len(migrations):
+        raise TooOld(floor, len(migrations))
     found = int(query("SELECT coalesce(max(version), 0) AS version FROM schema_versions")[0]["version"])
-    if found > len(migrations):
-        raise TooOld(found, len(migrations))
     for version, statements in enumerate(migrations[found:], found + 1):
         for statement in statements:
             query(statement)
         query("INSERT INTO schema_versions (version, at) VALUES (?, ?)", (version, datetime.now(UTC).isoformat()))
-    return len(migrations) - found
+    return max(0, len(migrations) - found)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from bot.entry import Entry, Kind
 from bot.markup import announced, duration, escape, inline, mention, mentions, outcome, task, when
 from bot.rehearsed import rehearsal_line
-from bot.said import Said
+from bot.said import Said, by_name
 from bot.sentences_crew import CREW
 from bot.sentences_promise import PROMISE
 from bot.state import State, StepState, rollback_of
@@ -18,14 +18,19 @@ from bot.waiting import what_holds
 
 
 def said(entry: Entry, state: State) -> Said:
-    """Return what `entry` says; `state` is the state right after it. An unknown kind says its own name."""
+    """Return what `entry` says; `state` is the state right after it.
+
+    Of what a newer version of the bot wrote, and of all behind it, only the name and the words are told.
+    """
+    if state.unread:
+        return by_name(entry)
     if entry.step is not None and entry.step in state.specs:
         for_step = _STEP.get(entry.kind)
         if for_step is not None:
             told = for_step(entry, state.specs[entry.step], state.steps[entry.step])
             return _blocked(told, state) if _blocks(entry, state) else told
     whole = _WHOLE.get(entry.kind)
-    return whole(entry, state) if whole is not None else Said(f"{inline(entry.kind)}.")
+    return whole(entry, state) if whole is not None else by_name(entry)
 
 
 def _created(entry: Entry, state: State) -> Said:

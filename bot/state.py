@@ -152,6 +152,9 @@ class State:
     """Whether the abort asks also about what was begun and then skipped; those of older versions of the bot did not."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    unread: str = ""
+    """The kind of the first entry that a newer version wrote and this one does not understand; "" where there is none.
+    From there on the state says nothing any more but its place in the chain, and nothing follows from it."""
 
     @property
     def coordinator(self) -> str:

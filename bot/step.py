@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from bot.errors import CannotTell, Final
 from bot.picture import Picture
 from bot.step_context import Context, Ledger
-from bot.step_values import Json, Offer, Outcome, Plan, Retry, Setting, Standing, Window, canonical
+from bot.step_values import Json, Offer, Outcome, Plan, Retry, Setting, Standing, Window, canonical, read_as
 
 __all__ = [
     "REGISTRY",
@@ -32,6 +32,7 @@ __all__ = [
     "canonical",
     "is_being_ended",
     "known_settings",
+    "read_as",
     "step",
 ]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.step import Retry, Window
+from bot.step import Retry, Window, read_as
 
 OF_THE_WINDOW = frozenset({"maint.window", "maint.cancel"})
 """The step types that change the window, or call the maintenance off."""
@@ -93,7 +93,7 @@ def step_spec(raw: Mapping[str, Any]) -> StepSpec:
         approval=None if policy is None else approval_policy(policy),
         estimate_s=raw["estimate_s"],
         timeout_s=raw["timeout_s"],
-        retry=Retry(**raw["retry"]),
+        retry=read_as(Retry, raw["retry"]),
         on_failure=raw["on_failure"],
         phase=raw["phase"],
         due=None if raw["due"] is None else (raw["due"][0], raw["due"][1]),
@@ -115,4 +115,4 @@ def step_spec(raw: Mapping[str, Any]) -> StepSpec:
 def approval_policy(raw: Mapping[str, Any]) -> ApprovalPolicy:
     """Return the policy that an entry stores as plain JSON."""
     people = {name: tuple(raw.get(name, ())) for name in ("approvers", "escalate_to")}
-    return ApprovalPolicy(**{**raw, **people})
+    return read_as(ApprovalPolicy, {**raw, **people})

@@ -3,11 +3,13 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from bot.picture import Picture
+
+T = TypeVar("T")
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -15,6 +17,12 @@ Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 def canonical(value: object) -> str:
     """Return `value` (plain JSON data) as the one JSON text that hashes and digests are made from."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def read_as(cls: type[T], stored: Mapping[str, Any]) -> T:
+    """Return the dataclass `cls` made from what was `stored`, without the fields that only a newer version knows."""
+    known = {each.name for each in fields(cls)}  # type: ignore[arg-type]
+    return cls(**{name: value for name, value in stored.items() if name in known})
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 class BotProcess:
     """`python -m bot serve` with `environment` (only PATH and HOME are inherited); its output goes to `log`.
 
-    `module` is run in place of `bot`, for a program that starts the bot in its own way.
+    `module` is run in place of `bot`, for a program that starts the bot in its own way; `root` is the folder with the
+    packages, for another version of the bot.
     """
 
     def __init__(
@@ -24,10 +25,12 @@ class BotProcess:
         arguments: tuple[str, ...] = ("serve",),
         *,
         module: str = "bot",
+        root: Path = ROOT,
     ) -> None:
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         self.environment = {**inherited, "PYTHONUNBUFFERED": "1", **environment}
         self.log = log
+        self._root = root
         self._command = (sys.executable, "-m", module, *arguments)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -45,7 +48,7 @@ class BotProcess:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
-                cwd=ROOT,
+                cwd=self._root,
                 env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,

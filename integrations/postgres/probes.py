@@ -11,6 +11,7 @@ import psycopg
 from psycopg import RawCursor, sql
 from psycopg.rows import tuple_row
 
+from bot.step import read_as
 from integrations.postgres.connection import Server, Session, first_line
 
 
@@ -42,7 +43,7 @@ class Measured:
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> "Measured":
         """Return what `facts` was made from."""
-        return cls(**{"warm_ms": facts["median_ms"], **facts, "scanned": tuple(facts["scanned"])})
+        return read_as(cls, {"warm_ms": facts["median_ms"], **facts, "scanned": tuple(facts["scanned"])})
 
     @property
     def took(self) -> str:

@@ -143,3 +143,34 @@ def assert_once(maintenances: Maintenances, world: str) -> None:
         for entry in entries
     )
     assert set(told.values()) == {1}, told
+
+
+NEXT_WORKFLOW = """
+import runpy, bot.durable
+bot.durable.VERSION = "of the next release"
+runpy.run_module("tests.bot.worker", run_name="__main__")
+"""
+
+
+def test_what_another_version_of_the_workflow_left_is_run_again_after_the_restart(tmp_path: Path) -> None:
+    address, world = f"sqlite:///{tmp_path / 'maint.sqlite3'}", tmp_path / "world"
+    maintenances = Maintenances(Journal(opened(address)))
+    long = raw_step("long", "test.effect", **{"with": {"world": str(world), "before_s": 1.0}})
+    maintenances.create(ID, Draft(Kind.CREATED, "U0ANA", "created", payload=created_payload([long], datetime.now(UTC))))
+    first = worker(address, tmp_path / "data")
+    deadline = time.monotonic() + 60
+    while not happened(f"{world}.applied"):
+        assert time.monotonic() < deadline, "never begun"
+        time.sleep(0.02)
+    first.kill()
+    first.communicate()
+    command = [sys.executable, "-c", NEXT_WORKFLOW, address, str(tmp_path / "data")]
+    newer = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        assert newer.wait(60) == 0
+    finally:
+        newer.kill()
+        newer.wait()
+    assert maintenances.state(ID).status == "completed"
+    assert happened(str(world)) == [f"{ID}:long"]
+    maintenances.journal.database.close()

@@ -99,8 +99,8 @@ Make = Callable[..., TableLease]
 def lease(address: str) -> Iterator[Make]:
     made: list[TableLease] = []
 
-    def make(on_lost: Callable[[], None] = lambda: None, ttl_s: float = TTL_S) -> TableLease:
-        made.append(TableLease(address, on_lost, ttl_s=ttl_s))
+    def make(on_lost: Callable[[], None] = lambda: None, ttl_s: float = TTL_S, knows: int = 0) -> TableLease:
+        made.append(TableLease(address, on_lost, ttl_s=ttl_s, knows=knows))
         return made[-1]
 
     yield make
@@ -123,6 +123,22 @@ def test_each_process_has_a_name_of_its_own_and_one_leads(lease: Make, address: 
     first.close()
     assert rows(address) == [second.executor]
     until(second.leads, "the second leads after the first has gone")
+
+
+def test_the_newer_version_leads_while_it_lives(lease: Make) -> None:
+    older = lease(knows=7)
+    assert (older.leads(), older.superseded()) == (True, False)
+    newer = lease(knows=10)
+    until(older.superseded, "the older one knows")
+    until(newer.leads, "the newer one leads")
+    assert not older.leads()
+    older.may_act()  # it may end what it has begun
+    equal = lease(knows=10)
+    assert [equal.superseded(), newer.superseded()] == [False, False]
+    newer.close()
+    equal.close()
+    until(older.leads, "the older one leads again")
+    assert not older.superseded()
 
 
 def test_a_lease_is_held_for_longer_than_its_life(lease: Make, address: str) -> None:

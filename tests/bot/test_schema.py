@@ -1,6 +1,7 @@
-"""The tables of every version become those of this one, once, and an older bot keeps its hands off newer ones."""
+"""The tables of every version become those of this one, once, and an older bot works with newer ones."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -56,13 +57,32 @@ def test_an_upgrade_keeps_what_there_is_and_the_older_bot_goes_on(
     assert len(older.query("SELECT step FROM progress")) == 2
 
 
-def test_a_bot_that_is_older_than_the_tables_refuses_in_words(
+def test_a_bot_that_is_older_than_the_tables_starts_so_that_a_release_can_be_taken_back(
     database: Database, another: Callable[[], Database]
 ) -> None:
     migrated(database, NEWER)
+    assert migrated(another()) == 0
+    assert versions(database)[-1] == len(NEWER)
+    assert migrated(database, NEWER) == 0, "and the release can be made again"
+
+
+def test_where_a_newer_version_forbids_it_an_older_one_refuses_in_words(
+    database: Database, another: Callable[[], Database]
+) -> None:
+    forbidding = (*NEWER, (f"INSERT INTO schema_floor (version) VALUES ({len(NEWER) + 1})",))
+    migrated(database, forbidding)
+    assert migrated(database, forbidding) == 0
     with pytest.raises(TooOld, match="a newer bot has worked with it"):
         another()
-    assert versions(database)[-1] == len(NEWER)
+
+
+def test_a_migration_only_adds_so_that_older_versions_go_on() -> None:
+    for statement in (statement for statements in MIGRATIONS for statement in statements):
+        words = " ".join(statement.split())
+        assert re.match(
+            r"CREATE (TABLE|INDEX) IF NOT EXISTS \w+ |ALTER TABLE \w+ ADD COLUMN |INSERT INTO schema_floor ", words
+        )
+        assert "ADD COLUMN" not in words or "NOT NULL" not in words or " DEFAULT " in words, words
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(database: Database) -> None:

@@ -253,13 +253,31 @@ def test_a_journal_begins_with_created_and_only_once() -> None:
         evolve(case.state, created)
 
 
-def test_a_kind_of_a_newer_version_changes_nothing_but_the_place_in_the_chain() -> None:
+def test_behind_a_kind_of_a_newer_version_only_the_place_in_the_chain_moves_and_nothing_follows() -> None:
     case = Simulated([raw_step("a")])
+    assert decide(case.state, START)
     newer = Entry(ID, 2, START, "maint", "weighed", "a", {"kg": 3}, "k", "h1", "h2")
-    after = evolve(case.state, newer)
-    assert (after.seq, after.hash) == (2, "h2")
+    behind = Entry(ID, 3, START, "maint", Kind.STEP_STARTED, "weigh", {"attempt": 1}, "k3", "h2", "h3")
+    after = fold([newer, behind], case.state)
+    assert after is not None
+    assert (after.seq, after.hash, after.unread) == (3, "h3", "weighed")
     assert after.steps == case.state.steps
+    assert decide(after, START) == []
     assert fold([]) is None
+
+
+def test_a_kind_of_a_newer_version_that_may_be_passed_over_holds_nothing_up() -> None:
+    case = Simulated([raw_step("a")])
+    after = evolve(case.state, Entry(ID, 2, START, "maint", "hummed", None, {"optional": True}, "k", "h1", "h2"))
+    assert (after.seq, after.unread) == (2, "")
+    assert decide(after, START) == decide(case.state, START)
+
+
+def test_fields_that_only_a_newer_version_knows_are_passed_over() -> None:
+    raw = raw_step("a", approval={"count": 2, "expires_s": 60.0, "approvers": ["U0BEN"], "by_phone": True})
+    case = Simulated([{**raw, "retry": {**raw["retry"], "jitter_s": 0.5}, "colour": "red"}])
+    spec = case.state.specs["a"]
+    assert (spec.approval and spec.approval.count, spec.retry.attempts) == (2, raw["retry"]["attempts"])
 
 
 def test_an_instant_needs_an_offset() -> None:

@@ -10,8 +10,8 @@ from sandbox.postgres.cluster import _free_port
 from sandbox.server import serving
 from sandbox.slack import Workspace
 from sandbox.slack.people import Slack
+from tests.scenarios.fleet import until
 from tests.scenarios.house import config, settings
-from tests.scenarios.test_processes import until
 
 
 def test_ready_while_slack_is_there_and_alive_while_it_is_not(tmp_path: Path) -> None:
