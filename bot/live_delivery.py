@@ -76,7 +76,8 @@ class LiveDelivery:
             elif begun and (name == CARD or rendered[name].has_buttons):
                 waits += self._post(state, name, rendered[name], now)
         for live in rows.values():
-            if live.name.startswith(_PROMPT) and live.name not in rendered and live.state == POSTED:
+            replaced = live.name.startswith(_PROMPT) and live.name not in rendered and live.state == POSTED
+            if replaced and not state.unread:
                 self._show(self._slack, state, live, replaced_prompt(state, live.name))
         return self._next_look(state, waits)
 
@@ -98,6 +99,8 @@ class LiveDelivery:
         made = card(
             state, progress, now, problems, self._forecast(state, now, progress), estimates=self._estimates(state)
         )
+        if state.unread:
+            return {CARD: made}  # what is asked now, a newer version knows, and has put there
         asked = {
             **prompts(state, now),
             **overrun_prompts(state, now),

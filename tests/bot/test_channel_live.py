@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 
 from bot.entry import Kind
+from bot.journal import Draft
+from bot.maintenances import Unread
 from tests.bot.channel_house import House, house, open_house
 from tests.bot.entries import ANA, BEN, CHANNEL, ID, POLICY, add, begin, request
 from tests.maintenance_fixtures import raw_step
@@ -54,6 +56,25 @@ def test_a_prompt_is_posted_once_and_answered_in_place(house: House) -> None:
     assert decided["ts"] == prompt["ts"]
     assert buttons(decided) == []
     assert f"Approved by <@{BEN}>" in str(decided["blocks"])
+
+
+def test_what_a_newer_version_goes_on_with_is_told_on_the_card_and_its_prompts_are_left_alone(house: House) -> None:
+    ask(house)
+    house.settle()
+    (before,) = house.live(PROMPT)
+    house.maintenances.happened(ID, Draft("weighed", "maint", "k1", "upgrade", {"text": "3 kg"}))
+    house.maintenances.happened(ID, Draft(Kind.APPROVAL_VOID, "maint", "k2", "upgrade", {"token": "t0ken"}))
+    house.restarted()
+    house.settle()
+    assert house.live(PROMPT) == [before]
+    (card,) = house.live("card")
+    assert "does not understand its log (weighed)" in str(card["blocks"])
+    told = [str(message.get("blocks")) for message in house.history()]
+    assert any("Weighed of `upgrade`: " in text and "3 kg" in text for text in told)
+    assert house.logged() == [entry.seq for entry in house.maintenances.journal.read(ID)]
+    assert house.verified().ok
+    with pytest.raises(Unread, match="A newer version of the bot has gone on with"):
+        house.maintenances.record(ID, lambda _: [Draft(Kind.PAUSED, ANA, "k3")])
 
 
 def test_refresh_takes_the_buttons_away_at_once(house: House) -> None:
