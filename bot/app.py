@@ -62,6 +62,7 @@ log = structlog.get_logger()
 
 _DRAIN_S = 20.0
 _LISTENERS = 16
+_LEASE_SHARE = 0.8  # then it is found out by a sweep, a sixth of that later, and taken up a second after that
 _LOST_LEASE = 75  # EX_TEMPFAIL: whoever supervises the process starts it again
 _BROKEN = 70  # EX_SOFTWARE: the same
 ROLES = ("all", "web", "worker")
@@ -189,7 +190,7 @@ class Process:
         )
         engine = self.engine
         self._threads.start("engine", lambda: engine.run(self.stopping), needed=True)
-        self._threads.start("channel", lambda: self.channel.run(self.stopping, lease.leads), needed=True)
+        self._threads.start("channel", lambda: self.channel.run(self.stopping, lease.leads, lease.rest), needed=True)
         self._threads.start("endings", lambda: self.surroundings.maintenances.endings.run(self.stopping))
         self._keep_heads(lease.leads)
         self._trace(lease.leads)
@@ -244,7 +245,7 @@ class Process:
         return TableLease(
             self.settings.database_url.get_secret_value(),
             on_lost=lambda: os._exit(_LOST_LEASE),
-            ttl_s=self.settings.takeover_s,
+            ttl_s=self.settings.takeover_s * _LEASE_SHARE,
             # Each of them only grows from version to version.
             knows=len(MIGRATIONS) + len(Kind) + len(REGISTRY),
         )

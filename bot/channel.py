@@ -75,13 +75,23 @@ class Channel:
         """Something was recorded: deliver without waiting for the next poll."""
         self._wake.set()
 
-    def run(self, stop: threading.Event, leads: Callable[[], bool] = lambda: True) -> None:
+    def run(
+        self,
+        stop: threading.Event,
+        leads: Callable[[], bool] = lambda: True,
+        rest: Callable[[], None] = lambda: None,
+    ) -> None:
         """Deliver while `leads` says that it is for this process to do, until `stop` is set.
 
-        Call `wake` after setting it, so that it is noticed at once.
+        Where it is not, `rest` is called: nothing is on its way from here to Slack. Call `wake` after setting `stop`,
+        so that it is noticed at once.
         """
         while not stop.is_set():
-            wait_s = self._pass() if leads() else None
+            wait_s = None
+            if leads():
+                wait_s = self._pass()
+            else:
+                rest()
             self._wake.wait(min(_POLL_S, wait_s) if wait_s is not None else _POLL_S)
             self._wake.clear()
 

@@ -67,6 +67,9 @@ class FileLease:
         """Whether a newer version of the bot runs on this database: here, never."""
         return False
 
+    def rest(self) -> None:
+        """Nobody else can want to lead."""
+
     def sweep(self) -> None:
         """Nobody else can have left anything."""
 
@@ -89,6 +92,7 @@ class TableLease:
         self.executor = f"maint-{knows}_{uuid.uuid4().hex[:12]}"
         self._knows = knows
         self._superseded = False
+        self._resting = False
         self._url = url
         self._on_lost = on_lost
         self._ttl_s = ttl_s
@@ -117,7 +121,11 @@ class TableLease:
         self._begin(self._sweep)
 
     def leads(self) -> bool:
-        return self._led_at is not None and self._is_fresh(self._led_at)
+        return not self._superseded and self._led_at is not None and self._is_fresh(self._led_at)
+
+    def rest(self) -> None:
+        """What only the leader does is not under way here: a newer version may lead."""
+        self._resting = self._superseded
 
     def superseded(self) -> bool:
         """Whether a newer version of the bot runs on this database."""
@@ -184,7 +192,7 @@ class TableLease:
         if superseded != self._superseded:
             log.warning("superseded_by_a_newer_version" if superseded else "superseded_no_more")
         self._superseded = superseded
-        if superseded:
+        if superseded and (self._resting or self._led_at is None):
             self._led_at = None
             connection.execute("DELETE FROM leases WHERE executor = %s AND boot = %s", (_LEADER, self.executor))
             return
@@ -196,6 +204,7 @@ class TableLease:
             (_LEADER, self.executor, self._ttl_s),
         ).rowcount
         self._led_at = asked_at if led else None
+        self._resting = False
 
     def _sweep(self) -> None:
         while not self._stop.wait(self._beat_s):

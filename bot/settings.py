@@ -233,7 +233,7 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much the bot says on its own standard error."""
     takeover_s: int = Field(default=30, ge=5, le=3600)
-    """After how many seconds without a sign of life, with `MAINT_DATABASE_URL`, another process takes the work over."""
+    """Within how many seconds of the death of a process, with `MAINT_DATABASE_URL`, another takes its work over."""
 
 
 def load(environ: Mapping[str, str], known: Iterable[Known] = ()) -> Settings:

@@ -36,7 +36,7 @@ from sandbox.statuspage import KEY, PAGE_ID, Statuspage
 
 GITHUB_TOKEN = "crash-github-token"
 CONTACTS = 12
-TAKEOVER_S = 5
+TAKEOVER_S = 6
 RATES = 100
 """How many times its own rates Slack grants here."""
 

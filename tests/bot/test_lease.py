@@ -113,6 +113,12 @@ def rows(address: str) -> list[str]:
         return sorted(str(row[0]) for row in connection.execute("SELECT executor FROM leases").fetchall())
 
 
+def led_until(address: str) -> str:
+    with psycopg.connect(address) as connection:
+        [[seen_at]] = connection.execute("SELECT seen_at FROM leases WHERE executor = 'leader'").fetchall()
+        return str(seen_at)
+
+
 def test_each_process_has_a_name_of_its_own_and_one_leads(lease: Make, address: str) -> None:
     first, second = lease(), lease()
     assert first.executor != second.executor
@@ -125,13 +131,17 @@ def test_each_process_has_a_name_of_its_own_and_one_leads(lease: Make, address: 
     until(second.leads, "the second leads after the first has gone")
 
 
-def test_the_newer_version_leads_while_it_lives(lease: Make) -> None:
+def test_the_newer_version_leads_while_it_lives(lease: Make, address: str) -> None:
     older = lease(knows=7)
     assert (older.leads(), older.superseded()) == (True, False)
     newer = lease(knows=10)
     until(older.superseded, "the older one knows")
-    until(newer.leads, "the newer one leads")
     assert not older.leads()
+    before = led_until(address)
+    until(lambda: led_until(address) > before, "the older one keeps the lead")
+    assert not newer.leads(), "something may still be on its way to the channel from the older one"
+    older.rest()
+    until(newer.leads, "the newer one leads")
     older.may_act()  # it may end what it has begun
     equal = lease(knows=10)
     assert [equal.superseded(), newer.superseded()] == [False, False]

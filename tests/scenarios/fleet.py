@@ -22,7 +22,7 @@ from sandbox.slack.config import APP
 from sandbox.slack.people import Slack
 from tests.scenarios.house import planned, settings
 
-TAKEOVER_S = 6
+TAKEOVER_S = 7
 SIGNING_SECRET = "0123456789abcdef0123456789abcdef"
 STEPS = """\
 name: small
