@@ -28,6 +28,8 @@ def summed_up(found: Summary) -> list[str]:
     lines = [f"*{number} maintenance{' is' if number == 1 else 's are'} over*: {counts}."]
     if found.on_time is not None:
         lines.append(f"On time: {found.on_time:.0%} of those completed, by the end first promised.{_late(found)}")
+    if found.extended:
+        lines.append(f"Extended on the way: {found.extended}.")
     if found.error_start is not None and found.error_half is not None:
         lines.append(
             f"Forecast: off by {_share(found.error_start)} when it began, by {_share(found.error_half)} half-way "
@@ -49,10 +51,9 @@ def _share(error: float) -> str:
 def _late(found: Summary) -> str:
     if found.late_median is None or found.latest is None:
         return ""
-    extended = f" {found.extended} had been extended." if found.extended else ""
     return (
         f" Late ones by {duration_words(found.late_median)} as a rule, at most by "
-        f"{duration_words(found.latest.late)} (`{found.latest.id}`).{extended}"
+        f"{duration_words(found.latest.late)} (`{found.latest.id}`)."
     )
 
 

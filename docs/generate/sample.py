@@ -171,7 +171,7 @@ def _promise(night: _Night) -> None:
     night.bot(Kind.OVERRUN_EXPECTED, None, number=2, **late, late_chance=0.91, asked=asked)
     night.bot(Kind.OVERRUN_ESCALATED, None, number=2, to=["U0CHLOE01"], steps=[])
     night.person(BEN, lambda state, act: overrun.go_on(state, act, 2))
-    moment = (night.now + timedelta(minutes=15)).isoformat()
+    moment = (night.now + timedelta(minutes=15, seconds=40)).isoformat()
     back = "yes, in about 12 min; nothing is lost, until “Take the app off”"
     night.bot(Kind.TURN_BACK_NEAR, None, moment=moment, minutes=15, way_back=back)
     night.bot(Kind.TURN_BACK_PASSED, None, moment=moment, before=None, policy=None)

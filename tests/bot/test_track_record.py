@@ -126,6 +126,9 @@ def test_the_words_and_the_bars(years: Years) -> None:
     assert told.startswith("*2 maintenances are over*: 2 completed.")
     assert "On time: 50% of those completed" in told
     assert "at most by 2 hours (`2026-11-0002-work`)" in told
+    assert "Extended" not in told
+    in_time = "\n".join(summed_up(replace(found, late_median=None, latest=None, extended=1)))
+    assert "Extended on the way: 1." in in_time, "also where none was late"
     fence, late, good, *_ = bars(found).splitlines()
     assert fence == "```"
     assert late == "2026-11-0002-work ████████▓▓▓▓▓▓▓▓ 4 hours of 2 hours, 2 hours late"
