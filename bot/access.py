@@ -153,6 +153,8 @@ def _words(verb: str) -> str:
         "done": "end a step",
         "go-on": "let it end late",
         "handover": "hand it over",
+        "rollback": "roll it back",
+        "open-on-red": "open it on red",
         "break-glass": "break the glass",
         "take-over": "take it over",
         "try_on": "try a step on",

@@ -138,18 +138,20 @@ def _title(state: State, window: Window | None) -> str:
 def policy(state: State) -> dict[str, Any]:
     """Return the approval that a change needs, as an entry stores it. Raises `BadInput` if nobody could give it.
 
-    A change is decided by those who decide the rest: the first approval that the runbook asks for.
+    A change is decided by those who decide the rest: not by whom one step alone names, such as those who only say what
+    people are told.
     """
-    specs = [spec for spec in state.specs.values() if spec.uses != OVERRIDE]
-    asked = next((spec.approval for spec in specs if spec.approval is not None), None)
-    if asked is None:
+    found = [spec.approval for spec in state.specs.values() if spec.uses != OVERRIDE and spec.approval is not None]
+    if not found:
         raise BadInput(
             f"{state.id} has no step that needs an approval, so nobody could approve a change of its window."
         )
+    general = state.crew.approvers
+    asked = next((each for each in found if each.approvers == general), found[0])
     return {
         **asdict(asked),
         "count": state.crew.people,
-        "approvers": list(asked.approvers),
+        "approvers": list(general or asked.approvers),
         "escalate_to": list(asked.escalate_to),
     }
 

@@ -55,6 +55,8 @@ class Crew:
     roles: Mapping[str, People] = field(default_factory=dict)
     rights: Mapping[str, People] = field(default_factory=dict)
     """Who alone may use a verb in it, where its runbook says."""
+    approvers: People = ()
+    """Who approves where a step does not say, and so what is asked for on the way: a change, a rollback."""
     environment: str = ""
     people: int = 1
     """How many people at least have to approve anything in that environment."""
@@ -74,6 +76,7 @@ def crew_of(created: Mapping[str, Any], requester: str) -> Crew:
         coordinator=requester,
         roles={name: tuple(who) for name, who in created.get("roles", {}).items()},
         rights={verb: tuple(who) for verb, who in created.get("rights", {}).items()},
+        approvers=tuple(created.get("approvers", ())),
         environment=environment.get("name", ""),
         people=environment.get("people", 1),
     )

@@ -86,10 +86,11 @@ def overridden(found: Sequence[Conflict], reason: str) -> dict[str, Any]:
 
 def _policy(payload: Mapping[str, Any], requester: str, approvers: Sequence[str]) -> dict[str, Any]:
     """Those who decide the rest decide this, the requester never: an override is a second person's."""
-    asked = next((raw["approval"] for raw in payload["steps"] if raw["approval"] is not None), None) or {
-        "approvers": list(approvers),
-        "expires_s": 3600.0,
-    }
+    found = [raw["approval"] for raw in payload["steps"] if raw["approval"] is not None]
+    general = list(payload.get("approvers", ()))
+    first: dict[str, Any] = found[0] if found else {"expires_s": 3600.0}
+    asked = next((each for each in found if each["approvers"] == general), first)
+    asked = {**asked, "approvers": general or asked.get("approvers") or list(approvers)}
     if not set(asked["approvers"]) - {requester}:
         raise BadInput(
             "Overriding a conflict needs the approval of a second person, and nobody but you may give it: name people "

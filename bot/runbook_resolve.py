@@ -104,6 +104,7 @@ def resolve(
         "params": values,
         "steps": steps.all(needs, phases),
         "on_change": steps.on_change(),
+        "approvers": list(steps.approvers),
         "roles": {name: list(who) for name, who in named.items()},
         "rights": {verb: list(people_of(who, named)) for verb, who in runbook.rights.items()},
         **({"environment": {"name": runbook.environment, "people": people}} if runbook.environment else {}),
@@ -236,8 +237,7 @@ class _Steps:
             return None
         policy = self._runbook.policy
         by = people_of(asked.by, self._roles)
-        named = policy.approvers or self._roles.get("approver", ())
-        approvers = list(dict.fromkeys([*asked.from_, *by]) or named)
+        approvers = list(dict.fromkeys([*asked.from_, *by]) or self.approvers)
         count = max(asked.count or policy.count, self._people)
         self._must_be_possible(step.id, approvers, count)
         return {
@@ -247,6 +247,11 @@ class _Steps:
             "requester_may": policy.requester_may_approve,
             "escalate_to": list(asked.escalate_to or policy.escalate_to),
         }
+
+    @property
+    def approvers(self) -> tuple[str, ...]:
+        """Who approves where a step does not say: ids of people and user groups."""
+        return tuple(self._runbook.policy.approvers or self._roles.get("approver", ()))
 
     def _must_be_possible(self, step: str, approvers: Sequence[str], count: int) -> None:
         """A group may have enough people in it; a list of people can be counted."""

@@ -237,7 +237,8 @@ def _blocks(entry: Entry, state: State) -> bool:
 
 def _blocked(told: Said, state: State) -> Said:
     """A look ahead is red: whoever can mend it is named, so that Slack tells them."""
-    approvers = next((spec.approval.approvers for spec in state.specs.values() if spec.approval is not None), ())
+    named = (spec.approval.approvers for spec in state.specs.values() if spec.approval is not None)
+    approvers = state.crew.approvers or next(named, ())
     who = mentions(tuple(dict.fromkeys((state.coordinator, *approvers))))
     return replace(
         told,

@@ -5,12 +5,14 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.changes import policy
 from bot.entry import Kind
 from bot.forecast import Forecast
 from bot.journal import Draft
 from bot.state import State
 from bot.step_spec import StepSpec
 from bot.way_back import way_back
+from bot.window_steps import OVERRIDE
 
 CALLS_MIN = (15, 5)
 """How many minutes before the moment it is called out."""
@@ -77,11 +79,12 @@ def _is_granted(state: State, spec: StepSpec) -> bool:
 
 def _one_more(state: State, spec: StepSpec, approvers: Sequence[str]) -> dict[str, Any] | None:
     """The policy of `spec` with one person more; None where nobody could approve."""
-    policies = [each.approval for each in (spec, *state.specs.values()) if each.approval is not None]
-    if policies:
-        policy = asdict(policies[0])
-        count = policies[0].count + 1 if spec.approval is not None else 1
-        return {**policy, "count": count, **{key: list(policy[key]) for key in ("approvers", "escalate_to")}}
+    if spec.approval is not None:
+        own = asdict(spec.approval)
+        lists = {key: list(own[key]) for key in ("approvers", "escalate_to")}
+        return {**own, "count": spec.approval.count + 1, **lists}
+    if any(each.approval is not None and each.uses != OVERRIDE for each in state.specs.values()):
+        return {**policy(state), "count": 1}
     if not approvers:
         return None
     return {"count": 1, "approvers": list(approvers), "expires_s": 3600.0, "requester_may": False, "escalate_to": []}

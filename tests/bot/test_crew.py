@@ -8,8 +8,10 @@ import pytest
 
 import integrations
 from bot.access import DECIDING
+from bot.changes import policy
 from bot.crew import Crew, crew_of, deciders, people_of, roles_with, starters
 from bot.errors import BadInput
+from bot.evolve import planned
 from bot.overrides import overriding
 from bot.radar import Conflict
 from bot.runbook import Runbook, RunbookErrors, load, resolve
@@ -84,6 +86,21 @@ def test_an_environment_needs_its_number_of_people_for_everything(tmp_path: Path
     assert crew_of(made(steps, "environment: staging", tmp_path, environments={"production": 2}), ANA).people == 1
     blocking = [Conflict("notice", "Too late.", blocks=True)]
     assert overriding(payload, blocking, "It has to be", ANA, ())["steps"][0]["approval"]["count"] == 2
+
+
+def test_what_is_asked_on_the_way_is_decided_by_the_approvers_and_not_by_those_of_one_step(tmp_path: Path) -> None:
+    tell = "  - {id: tell, uses: manual, approval: {by: communications, expires: 5m}, with: {text: Say it.}}\n"
+    work = "  - {id: work, uses: manual, approval: true, with: {text: Do it.}}\n"
+    blocking = [Conflict("notice", "Too late.", blocks=True)]
+    for steps in (tell + work, tell):
+        payload = made(steps, "", tmp_path)
+        assert policy(planned(payload, ANA, START))["approvers"] == [APPROVERS], "for a rollback, or to open on red"
+        override = overriding(payload, blocking, "It has to be", ANA, ())["steps"][0]["approval"]
+        assert override["approvers"] == [APPROVERS]
+    own = made(tell + work, f"policy: {{approvers: [{BEN}]}}", tmp_path)
+    assert policy(planned(own, ANA, START))["approvers"] == [BEN]
+    before = {key: value for key, value in payload.items() if key != "approvers"}
+    assert policy(planned(before, ANA, START))["approvers"] == [TELLERS], "as it was planned by an older version"
 
 
 def test_an_environment_that_two_cannot_approve_is_refused_when_it_is_planned(tmp_path: Path) -> None:
