@@ -161,8 +161,9 @@ class Fleet:
         return self.executors()[executor]
 
     def leader(self) -> str:
-        [[executor]] = self.asks("SELECT boot FROM leases WHERE executor = 'leader'")
-        return self.executors().get(executor, "")
+        """The worker that speaks to the channel; "" while there is none."""
+        rows = self.asks("SELECT boot FROM leases WHERE executor = 'leader'")
+        return self.executors().get(rows[0][0], "") if rows else ""
 
     def ends_well(self, maintenance: str) -> None:
         """The maintenance completes, each command has run once, and the channel is complete and in order."""

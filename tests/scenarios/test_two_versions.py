@@ -46,9 +46,7 @@ def use(fleet: Fleet, web: str) -> None:
 
 
 def leads(fleet: Fleet, name: str) -> None:
-    until(
-        lambda: fleet.asks("SELECT 1 FROM leases WHERE executor = 'leader'") and fleet.leader() == name, f"{name} leads"
-    )
+    until(lambda: fleet.leader() == name, f"{name} leads")
 
 
 def runs(fleet: Fleet, name: str) -> None:
