@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from bot.checklist import unticked
 from bot.decide import is_ready, undecided_change
 from bot.markup import inline, mentions, when
 from bot.paging import is_page
@@ -46,7 +47,9 @@ def _for_step(state: State, spec: StepSpec, now: datetime) -> str:
     if status == "failed":
         return f"✗ {name}: {_after_failure(state, spec)}"
     if status == "running" and spec.by_hand:
-        return f"▶ {name}: a person to do it and press Done"
+        items = state.steps[spec.id].items
+        left = f"{len(unticked(items))} of {len(items)} to be ticked off, in its message"
+        return f"▶ {name}: {left if items else 'a person to do it and press Done'}"
     what = _before_start(state, spec, now) if status in {"pending", "waiting"} else ""
     return f"◔ {name}: {what}" if what else ""
 

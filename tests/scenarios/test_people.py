@@ -107,6 +107,7 @@ LIST = """\
 def test_a_marked_message_becomes_an_entry_once_and_a_checklist_ends_with_its_last_tick(room: Room) -> None:
     room.plans(LIST)
     room.channel.shows("Checklist: Check the night (check): 0 of 2 ticked")
+    room.channel.shows("▶ Check the night: 2 of 2 to be ticked off, in its message")
     room.dev.says("Support *knows* & waits <now>")
     said = room.channel.shows("Support knows & waits")["ts"]
     room.ben.reacts("eyes", on=said)
