@@ -24,6 +24,7 @@ from bot.step import canonical
 
 FILE = "heads.jsonl"
 _DAILY = timedelta(days=1)
+_GRACE = timedelta(hours=1)
 _TICK_S = 60.0
 _LIMIT_S = 60.0
 
@@ -58,10 +59,13 @@ class Anchor:
         """
         self._fetch()
         path = self._folder / FILE
-        lines = path.read_text().splitlines() if path.exists() else []
+        if path.is_symlink():
+            # Whoever may push there must not choose what is read and written on this machine.
+            raise Final(f"{FILE} in {self.url} is a link to elsewhere: somebody has edited it. It is not followed.")
         try:
-            return [Head(**json.loads(line)) for line in lines]
-        except (TypeError, ValueError) as error:
+            lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
+            return [_head(line) for line in lines if line]
+        except (OSError, TypeError, ValueError, RecursionError) as error:
             raise Final(f"{FILE} in {self.url} cannot be read ({error}): somebody has edited it.") from None
 
     def add(self, heads: Sequence[Head]) -> None:
@@ -88,7 +92,9 @@ class Anchor:
 
     def _git(self, *words: str) -> str:
         who = ["-c", "user.name=maint", "-c", "user.email=maint@localhost"]
-        environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        # What lets git in there may be in the environment; our own secrets are no business of git and its helpers.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAINT_", "AWS_"))}
+        environment = {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         try:
             ended = subprocess.run(
                 ["git", *who, *words],  # noqa: S607 - the system's own git
@@ -104,6 +110,15 @@ class Anchor:
         if ended.returncode != 0:
             raise Temporary(f"git {words[0]} failed for {self.url}: {' '.join(ended.stderr.split())[-300:]}")
         return ended.stdout.strip()
+
+
+def _head(line: str) -> Head:
+    """Raises `TypeError` or `ValueError` if `line` is no head."""
+    head = Head(**json.loads(line))
+    if (type(head.at), type(head.maintenance), type(head.seq), type(head.hash)) != (str, str, int, str):
+        raise TypeError(f"{line[:80]!r} is no head")
+    instant(head.at)
+    return head
 
 
 def heads_at(url: str) -> list[Head]:
@@ -173,6 +188,22 @@ def contradictions(journal: Journal, maintenance: str, heads: Iterable[Head]) ->
             now = "is not there any more" if head.seq not in entries else "is another one now"
             found.append((head.seq, f"{now}: its hash was {head.hash[:12]}… when it was kept outside at {_time(head)}"))
     return found
+
+
+def unkept(journal: Journal, maintenance: str, heads: Iterable[Head], now: datetime) -> list[tuple[int, str]]:
+    """Return that the head of `maintenance` is not kept outside though it should be: its number, and what is wrong.
+
+    Either it could not be brought there for long, or somebody has taken it away.
+    """
+    kept = max((head.seq for head in heads if head.maintenance == maintenance), default=0)
+    entries = list(journal.stream(maintenance))
+    late = next((entry for entry in entries if entry.seq > kept and now - entry.at > _DAILY + _GRACE), None)
+    if late is None and kept == 0 and entries and now - entries[0].at > _GRACE:
+        late = entries[0]
+    if late is None:
+        return []
+    since = f"it has not been kept outside since #{kept}" if kept else "nothing of this log is kept outside"
+    return [(late.seq, f"{since}: it could not be brought there, or was taken away. The bot's own log says which")]
 
 
 def _time(head: Head) -> str:

@@ -101,7 +101,7 @@ def verify(maintenance: str) -> None:
         maintenance,
         page=_PAGE,
         pause=_waiting(),
-        anchored=lambda: heads_at(url) if url else (),
+        anchored=(lambda: heads_at(url)) if url else None,
     )
     for finding in found.findings:
         click.echo(str(finding))

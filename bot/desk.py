@@ -141,7 +141,7 @@ class Desk:
     def verify(self, maintenance: str) -> Verification:
         url = self._settings.anchor_git
         journal = self.maintenances.journal
-        return verify(self._slack, journal, maintenance, anchored=lambda: heads_at(url) if url else ())
+        return verify(self._slack, journal, maintenance, anchored=(lambda: heads_at(url)) if url else None)
 
     def card_text(self, state: State) -> str:
         now = self.maintenances.now()

@@ -139,8 +139,14 @@ PushUrl = Annotated[
     _checked(r"(https://[^\s/]+|http://(localhost|127\.0\.0\.1)(:\d+)?)(/\S*)?", "an https address of a folder"),
     AfterValidator(_slash),
 ]
+_USER = re.compile(r"//[^/\s]*@")
 GitUrl = Annotated[
-    str, _checked(r"(?!-)(?!\w+://[^/@]*:[^/@]*@)\S+", "an address without a password in it, as `git clone` takes it")
+    str,
+    _checked(
+        # A user of http(s) may be a token, as GitHub takes one.
+        r"(?!-)(?!https?://[^/]*@)(?![\w+.-]+://[^/]*:[^/]*@)\S+",
+        "an address without a password or token in it, as `git clone` takes it",
+    ),
 ]
 DatabaseUrl = Annotated[SecretStr, _checked(r"postgres(ql)?://\S+", "an address such as postgresql://…", secret=True)]
 
@@ -307,7 +313,8 @@ def _problem(name: str, found: str | None, error: Mapping[str, Any]) -> Problem:
     if error["type"] == "missing":
         return Problem(variable(name), None, f"expected {description(Settings, name)}")
     text = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
-    shown = "masked" if _is_secret(field.annotation) else repr(found)
+    # What stands before the @ of an address may be a password, which is perhaps just why it is refused.
+    shown = "masked" if _is_secret(field.annotation) else repr(found and _USER.sub("//•••@", found))
     return Problem(variable(name), shown, text)
 
 

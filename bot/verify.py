@@ -7,8 +7,9 @@ import json
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from bot.anchor import Head, contradictions
+from bot.anchor import Head, contradictions, unkept
 from bot.entry import Entry
 from bot.errors import StepError
 from bot.evolve import evolve
@@ -64,12 +65,12 @@ def verify(
     *,
     page: int = 200,
     pause: Callable[[float], object] | None = None,
-    anchored: Callable[[], Iterable[Head]] = tuple,
+    anchored: Callable[[], Iterable[Head]] | None = None,
 ) -> Verification:
     """Compare the channel, and the heads kept outside, with the journal of `maintenance`; name all that differs.
 
-    Reads `page` messages a request and waits between requests with `pause` (seconds). Raises `Temporary` or `Refused`
-    if the history cannot be read.
+    `anchored` reads those heads; None where none are kept. Reads `page` messages a request and waits between requests
+    with `pause` (seconds). Raises `Temporary` or `Refused` if the history cannot be read.
     """
     outbox = Outbox(journal.database)
     # Read in this order, what is posted meanwhile is neither missing nor forged.
@@ -146,13 +147,16 @@ def _chain(journal: Journal, maintenance: str) -> Iterator[Finding]:
         yield Finding("chain", "the journal itself is not intact from here on: its hashes do not fit", broken)
 
 
-def _anchors(journal: Journal, maintenance: str, anchored: Callable[[], Iterable[Head]]) -> Iterator[Finding]:
+def _anchors(journal: Journal, maintenance: str, anchored: Callable[[], Iterable[Head]] | None) -> Iterator[Finding]:
+    if anchored is None:
+        return
     try:
         heads = list(anchored())
     except StepError as error:
         yield Finding("anchor", f"the heads kept outside cannot be compared: {error}")
         return
-    for seq, text in contradictions(journal, maintenance, heads):
+    wrong = contradictions(journal, maintenance, heads) or unkept(journal, maintenance, heads, datetime.now(UTC))
+    for seq, text in wrong:
         yield Finding("anchor", text, seq)
 
 

@@ -6,6 +6,7 @@ Nothing of a script is in any program's arguments, here or there, so it may hold
 
 import atexit
 import functools
+import os
 import secrets
 import shlex
 import shutil
@@ -97,8 +98,12 @@ class Shell:
         whole = f"printf '{mark}\\n'\n(\n{script}\n) </dev/null\nprintf '\\n{mark} %s\\n' $?\n"
         with tempfile.TemporaryFile() as errors:  # no pipe: the shared connection that stays would keep it open
             try:
+                # An agent's address may be in the environment; the bot's own secrets are no business of ssh and its
+                # helpers.
+                kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAINT_", "AWS_"))}
                 done = subprocess.run(
                     self._argv,
+                    env=kept,
                     input=whole.encode(),
                     stdout=subprocess.PIPE,
                     stderr=errors,

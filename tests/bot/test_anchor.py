@@ -1,14 +1,16 @@
 """The heads of the logs in a real git repository, signed, and compared with a journal that somebody has rewritten."""
 
 import dataclasses
+import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from bot.anchor import FILE, Anchor, Head, Keeper, contradictions, heads_at
+from bot.anchor import FILE, Anchor, Head, Keeper, contradictions, heads_at, unkept
 from bot.entry import Kind
 from bot.errors import Final, Temporary
 from bot.journal import Journal
@@ -125,6 +127,79 @@ def test_what_cannot_be_read_is_told(url: str, tmp_path: Path) -> None:
     git(clone, "push", "--quiet", "origin", "HEAD:main")
     with pytest.raises(Final, match="somebody has edited it"):
         heads_at(url)
+
+
+def pushed_by_somebody(url: str, clone: Path, change: Callable[[Path], object]) -> None:
+    git(clone.parent, "clone", "--quiet", url, str(clone))
+    change(clone / FILE)
+    git(clone, "add", FILE)
+    git(clone, "-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "--quiet", "-m", "x")
+    git(clone, "push", "--quiet", "origin", "HEAD:main")
+
+
+LINE = {"at": "2026-11-25T00:00:00+00:00", "maintenance": ID, "seq": 1, "hash": "a" * 64}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe\n",
+        b"[" * 100_000,
+        json.dumps({**LINE, "seq": "1"}).encode(),
+        json.dumps({**LINE, "hash": None}).encode(),
+        json.dumps({**LINE, "at": "yesterday"}).encode(),
+        json.dumps({**LINE, "at": "2026-11-25"}).encode(),
+        json.dumps([LINE]).encode(),
+    ],
+)
+def test_whatever_somebody_pushes_there_is_told_in_words(url: str, tmp_path: Path, content: bytes) -> None:
+    pushed_by_somebody(url, tmp_path / "clone", lambda file: file.write_bytes(content))
+    with pytest.raises(Final, match="somebody has edited it"):
+        heads_at(url)
+
+
+def test_a_link_that_somebody_pushes_there_is_not_followed(
+    keeper: Keeper, url: str, maintenances: Maintenances, tmp_path: Path
+) -> None:
+    ours = tmp_path / "authorized_keys"
+    ours.write_text("")
+    pushed_by_somebody(url, tmp_path / "theirs", lambda file: file.symlink_to(ours))
+    begin(maintenances)
+    with pytest.raises(Final, match="is a link"):
+        keeper.keep()
+    assert ours.read_text() == ""
+
+
+def test_git_and_its_helpers_are_told_none_of_our_secrets(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAINT_SLACK_BOT_TOKEN", "xoxb-secret")
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/run/agent")
+    told = tmp_path / "told"
+    hook = tmp_path / "hooks" / "pre-commit"
+    hook.parent.mkdir()
+    hook.write_text(f"#!/bin/sh\nenv > {told}\n")
+    hook.chmod(0o755)
+    for name, value in (("COUNT", "1"), ("KEY_0", "core.hooksPath"), ("VALUE_0", str(hook.parent))):
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    anchor = Anchor(url, tmp_path / "clone")
+    anchor.heads()
+    anchor.add([Head("2026-11-25T00:00:00+00:00", ID, 1, "a" * 64)])
+    assert "SSH_AUTH_SOCK=/run/agent" in told.read_text()
+    assert "xoxb-secret" not in told.read_text()
+
+
+def test_a_head_that_could_not_be_brought_there_or_was_taken_away_is_missed(maintenances: Maintenances) -> None:
+    begin(maintenances)
+    note(maintenances)
+    journal, begun = maintenances.journal, maintenances.journal.read(ID)[0].at
+    kept = [Head(begun.isoformat(), ID, 1, journal.read(ID)[0].hash)]
+    soon, later = begun + timedelta(minutes=50), begun + timedelta(hours=26)
+    assert unkept(journal, ID, [], soon) == unkept(journal, ID, kept, soon) == []
+    [(seq, told)] = unkept(journal, ID, [], begun + timedelta(minutes=70))
+    assert (seq, "nothing of this log is kept" in told) == (1, True)
+    [(seq, told)] = unkept(journal, ID, kept, later)
+    assert (seq, "since #1" in told) == (2, True)
 
 
 def test_all_heads_at_once(maintenances: Maintenances) -> None:

@@ -130,3 +130,24 @@ def _secrets() -> Iterator[Any]:
     yield "MAINT_METRICS_TOKEN"
     yield "MAINT_FEED_PUSH_TOKEN"
     yield "MAINT_GITHUB_TOKEN"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://s3cret@github.com/a/b",
+        "https://u:s3cret@github.com/a/b",
+        "git+ssh://u:s3cret@h/x",
+        "ssh://u:s3cret@h/x",
+        "http://s3cret:@h/x",
+    ],
+)
+def test_an_address_of_git_with_a_token_in_it_is_refused_and_not_repeated(url: str) -> None:
+    told = problems({"MAINT_ANCHOR_GIT": url})["MAINT_ANCHOR_GIT"]
+    assert "without a password or token" in told
+    assert "s3cret" not in told
+
+
+@pytest.mark.parametrize("url", ["git@github.com:a/b.git", "ssh://git@h/x", "https://h/a@b.git", "/srv/heads.git"])
+def test_an_address_of_git_without_one_is_taken(url: str) -> None:
+    assert "MAINT_ANCHOR_GIT" not in problems({"MAINT_ANCHOR_GIT": url})
