@@ -37,6 +37,7 @@ def lint(runbook: Runbook) -> Iterator[tuple[Key, str]]:
     behind a gate and do not wait for it.
     """
     yield from _past_a_gate(runbook)
+    yield from _opened_by_taking_back(runbook)
     phase = "scheduled"
     for number, step in enumerate(runbook.steps):
         phase = step.phase or phase_of(step, REGISTRY[step.uses], phase)
@@ -62,6 +63,31 @@ def _past_a_gate(runbook: Runbook) -> Iterator[tuple[Key, str]]:
             )
         if cls.gate and not cls.ahead:
             gates.append(step.id)
+
+
+def _opened_by_taking_back(runbook: Runbook) -> Iterator[tuple[Key, str]]:
+    """Only whoever writes the runbook knows what a program does: what may have taken the app off has to say so."""
+    gates = [number for number, step in enumerate(runbook.steps) if _proves(step)]
+    for number, step in enumerate(runbook.steps):
+        cls = REGISTRY[step.uses]
+        undone = cls.can_undo(step.with_)
+        if step.opens and not undone:
+            yield (
+                ("steps", number, "opens"),
+                f"{step.id} cannot be taken back, so nothing is guarded: give it what takes it back (`undo_with`), or "
+                "leave `opens` away",
+            )
+        if step.opens is None and cls.by_own_words and undone and gates and number < gates[-1]:
+            yield (
+                ("steps", number),
+                f"{step.id} can be taken back before the gate is green: say `opens: true` if that lets users in "
+                "(then a second person has to agree), else `opens: false`",
+            )
+
+
+def _proves(step: RunbookStep) -> bool:
+    cls = REGISTRY[step.uses]
+    return cls.gate and not cls.ahead
 
 
 def _all_needs(step: str, needs: Mapping[str, tuple[str, ...]]) -> set[str]:

@@ -297,6 +297,9 @@ class RunbookStep(_Part):
     point_of_no_return: bool | None = None
     """Whether rolling back is impossible once this step has started: it is refused from then on, and
     the run card says so before. By default what the step type says."""
+    opens: bool | None = None
+    """Whether taking it back lets users in, as with a `command` that takes the app off and has `undo_with`: after an
+    abort that needs a second person where the gate behind it is not green. By default what the step type says."""
     phase: Literal["scheduled", "in_progress", "verifying"] | None = None
     """The state that the maintenance is in from this step on. By default that of the step before it."""
 

@@ -217,7 +217,7 @@ class _Steps:
             "pausable": cls.pausable,
             "try_on": cls.try_on_words,
             "surface": cls.surface,
-            "opens": cls.opens,
+            "opens": cls.opens if step.opens is None else step.opens,
             "ahead": cls.ahead,
             "point_of_no_return": (
                 cls.point_of_no_return if step.point_of_no_return is None else step.point_of_no_return

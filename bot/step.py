@@ -75,6 +75,8 @@ class Step(BaseModel):
     none."""
     opens: ClassVar[bool] = False
     """Undoing it lets users in again: after an abort not by one person alone, where the gate behind it is not green."""
+    by_own_words: ClassVar[bool] = False
+    """What it does is only in the runbook's words (any program): the runbook has to say whether undoing it `opens`."""
     surface: ClassVar[bool] = False
     """A surface shows the window to people: it is applied anew, under a new key, when the window has changed."""
     targets: ClassVar[tuple[str, ...]] = ()

@@ -33,6 +33,7 @@ class Command(Step):
     timeout_s: ClassVar[float] = 3600.0
     reversible: ClassVar[bool] = True
     approval: ClassVar[bool] = True
+    by_own_words: ClassVar[bool] = True
 
     argv: Argv
     """The program and its arguments, as a list; nothing in it is expanded."""

@@ -7,7 +7,7 @@ from pydantic import Field
 from bot.errors import Final
 from bot.step import Context, Outcome, Plan, Step, step
 from integrations.rds.client import SETTINGS, Found, Rds, listed, name_for
-from integrations.rds.waiting import wait
+from integrations.rds.waiting import wait, way_back
 from integrations.rounds import rounds_before
 
 _BEGINS_WITHIN = 24  # looks: at 5 seconds each, two minutes
@@ -114,13 +114,15 @@ class Switchover(Step):
     """Switch an Amazon RDS blue/green deployment over: the new major takes the instance's name and address.
 
     Amazon stops writes, waits until the copy has everything, and gives up within the time-out with nothing changed.
-    The old instance is kept, renamed, and does not get what is written from then on. Sequences and what replication
+    The old instance is kept, renamed, and does not get what is written from then on: a rollback is refused and says so.
+    Sequences and what replication
     does not carry are for `postgres.read_back` to find: put it before anything is opened.
     """
 
     estimate_s: ClassVar[float] = 180.0
     timeout_s: ClassVar[float] = 4 * 3600.0
     approval: ClassVar[bool] = True
+    point_of_no_return: ClassVar[bool] = True
     settings = SETTINGS
 
     deployment: str
@@ -147,6 +149,8 @@ class Switchover(Step):
         return self._outcome(found) if found["Status"] == "SWITCHOVER_COMPLETED" else None
 
     def apply(self, ctx: Context) -> Outcome:
+        if "way_back" not in ctx.facts:
+            ctx.record("The old instance serves until the switchover is ordered.", **way_back())
         rds = Rds.of(ctx)
         looks, begun, status = 0, False, ""
 
@@ -160,6 +164,7 @@ class Switchover(Step):
             if status == "SWITCHOVER_IN_PROGRESS":
                 begun = True
             elif begun or status != "AVAILABLE" or looks > _BEGINS_WITHIN:
+                ctx.record("The switchover did not take place: nothing to go back from.", **way_back())
                 raise Final(
                     f"The switchover did not take place: {found['BlueGreenDeploymentName']} is {status} "
                     f"({found.get('StatusDetails') or 'no details'}). The old instance serves as before. Long "
@@ -169,13 +174,24 @@ class Switchover(Step):
 
         found = self._found(ctx, rds)
         if found["Status"] == "AVAILABLE":
+            self._note_order(ctx, found)
             try:
                 rds.switch_over(found["BlueGreenDeploymentIdentifier"], self.give_up_after_s)
             except Final:
                 if self._found(ctx, rds)["Status"] == "AVAILABLE":
+                    ctx.record("Amazon refused the switchover: nothing to go back from.", **way_back())
                     raise
                 # An order of ours from before a crash is being carried out, so this one was refused.
         return self._outcome(wait(ctx, look, every_s=self.poll_s, text=lambda: f"the deployment is {status}"))
+
+    def _note_order(self, ctx: Context, found: Found) -> None:
+        if not ctx.facts["way_back"]["possible"]:
+            return  # on record from before a restart
+        why = (
+            "the switchover was ordered. Only by hand: the old instance is kept under another name; leading the app "
+            f"there takes a change of its connection string, and loses all that was written since {ctx.now():%H:%M} UTC"
+        )
+        ctx.record(f"The switchover of {found['BlueGreenDeploymentName']} is ordered.", **way_back(why))
 
     def _found(self, ctx: Context, rds: Rds) -> Found:
         name = ctx.outcomes.get(self.deployment, {}).get("name")

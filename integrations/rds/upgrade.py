@@ -7,7 +7,7 @@ from pydantic import Field
 from bot.errors import Final, Temporary
 from bot.step import Context, Outcome, Plan, Step, step
 from integrations.rds.client import SETTINGS, Found, Rds, listed, name_for
-from integrations.rds.waiting import wait
+from integrations.rds.waiting import wait, way_back
 from integrations.rounds import rounds_before
 
 _BROKEN = {"failed", "incompatible-parameters", "incompatible-option-group", "incompatible-network", "storage-full"}
@@ -19,13 +19,15 @@ class Upgrade(Step):
     """Upgrade an Amazon RDS for PostgreSQL instance in place to a newer major, with a snapshot first.
 
     Amazon runs its own pre-checks, takes the instance down, and upgrades its in-region read replicas along with it.
-    There is no way back but the snapshot, restored as a new instance. What Amazon says is not evidence: put
+    There is no way back but the snapshot, restored as a new instance: from the order on, a rollback is refused and says
+    so. What Amazon says is not evidence: put
     `postgres.note` before and `postgres.read_back`, `postgres.vacuum` and the gate after it.
     """
 
     estimate_s: ClassVar[float] = 1800.0
     timeout_s: ClassVar[float] = 12 * 3600.0
     approval: ClassVar[bool] = True
+    point_of_no_return: ClassVar[bool] = True
     settings = SETTINGS
     targets: ClassVar[tuple[str, ...]] = ("instance",)
 
@@ -65,6 +67,8 @@ class Upgrade(Step):
         return self._outcome(ctx, now) if self._done(now) else None
 
     def apply(self, ctx: Context) -> Outcome:
+        if "way_back" not in ctx.facts:
+            ctx.record(f"Nothing of {self.instance} is changed before the upgrade is ordered.", **way_back())
         rds = Rds.of(ctx)
         now = rds.instance(self.instance)
         ordered = ctx.facts.get("ordered") == rounds_before(ctx)
@@ -81,8 +85,8 @@ class Upgrade(Step):
                 text = (
                     f"{self.instance} is ordered to be upgraded to {self.to}: the point of no return but the snapshot."
                 )
-                ctx.record(text, ordered=rounds_before(ctx))
-            rds.upgrade(self.instance, self.to, self.parameter_group)
+                ctx.record(text, ordered=rounds_before(ctx), **way_back(self._no_way_back(ctx)))
+            self._order(ctx, rds)
         return self._outcome(ctx, self._wait(ctx, rds))
 
     def verify(self, ctx: Context, outcome: Outcome) -> None:  # noqa: ARG002 - the signature of the contract
@@ -125,19 +129,41 @@ class Upgrade(Step):
             if self._done(now):
                 return now
             if status in _BROKEN or (not _at_it(now) and (seen_at_it or looks > _BEGINS_WITHIN)):
-                raise self._failed(rds, now)
+                raise self._failed(ctx, rds, now)
             seen_at_it = seen_at_it or _at_it(now)
             return None
 
         return wait(ctx, look, every_s=self.poll_s, text=lambda: f"{self.instance} is {status}")
 
-    def _failed(self, rds: Rds, now: Found) -> Final:
+    def _order(self, ctx: Context, rds: Rds) -> None:
+        try:
+            rds.upgrade(self.instance, self.to, self.parameter_group)
+        except Final:
+            if not _at_it(rds.instance(self.instance)):
+                ctx.record(f"Amazon refused the order: {self.instance} serves as before.", **way_back())
+            raise
+
+    def _no_way_back(self, ctx: Context) -> str:
+        snapshot = ctx.facts.get("snapshot")
+        if not snapshot:
+            return f"{self.instance} was ordered to be upgraded, without a snapshot by this step"
+        return (
+            f"{self.instance} was ordered to be upgraded. Only by hand: restore the snapshot {snapshot} as a new "
+            "instance and lead the app there. It takes as long as Amazon takes, and all that was written since "
+            f"{ctx.now():%H:%M} UTC is lost"
+        )
+
+    def _failed(self, ctx: Context, rds: Rds, now: Found) -> Final:
         events = rds.events(self.instance)
         said = f" Amazon's last words: {events[-1]}" if events else ""
+        what_now = "It is not in service: look at it in Amazon's console before anything else."
+        if now["DBInstanceStatus"] == "available":
+            ctx.record(f"{self.instance} serves with {now['EngineVersion']}: nothing to go back from.", **way_back())
+            what_now = "The instance has its data as before; mend what they name, and retry."
         return Final(
             f"{self.instance} is {now['DBInstanceStatus']} with version {now['EngineVersion']}: the upgrade to "
             f"{self.to} did not take place.{said} Its log pg_upgrade_precheck.log or pg_upgrade_internal.log says why. "
-            "The instance has its data as before; mend what they name, and retry.",
+            f"{what_now}",
             files={"events.txt": "\n".join(events)} if events else {},
         )
 

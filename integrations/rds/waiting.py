@@ -2,13 +2,18 @@
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bot.errors import Temporary
 from bot.step import Context
 
 _TROUBLE_S = 600.0
 T = TypeVar("T")
+
+
+def way_back(why: str = "") -> dict[str, Any]:
+    """Return what a step records of the way back (`bot.way_back`): possible at once with nothing lost, unless `why`."""
+    return {"way_back": {"possible": not why, "takes_s": 0.0, "loses": "", "why": why}}
 
 
 def wait(ctx: Context, look: Callable[[], T | None], *, every_s: float, text: Callable[[], str]) -> T:

@@ -90,3 +90,15 @@ def test_what_stands_behind_a_gate_and_does_not_wait_for_it_is_named(tmp_path: P
     [problem] = found(tmp_path, WHOLE, gate + opens.replace("NEEDS", "[standbys, work]"))
     assert problem.startswith("a.yml:12:5: steps[4]")
     assert "app-on stands behind gate, which proves that the work is good, and does not wait for it" in problem
+
+
+def test_a_program_that_can_be_taken_back_before_the_gate_says_whether_that_opens(tmp_path: Path) -> None:
+    off = "  - {id: app-off, uses: command, when: start, MORE with: {argv: [app-off], undo_with: [app-on]}}\n"
+    gate = "  - {id: gate, uses: postgres.gate, with: {baseline: b}}\n"
+    [problem] = found(tmp_path, WHOLE, off.replace("MORE", "") + gate)
+    assert "app-off can be taken back before the gate is green: say `opens: true` if that lets users in" in problem
+    for said in ("opens: true,", "opens: false,"):
+        assert found(tmp_path, WHOLE, off.replace("MORE", said) + gate) == []
+    assert found(tmp_path, WHOLE, off.replace("MORE", "")) == [], "there is no gate to go round"
+    [problem] = found(tmp_path, WHOLE, off.replace("MORE", "opens: true,").replace(", undo_with: [app-on]", "") + gate)
+    assert "app-off cannot be taken back, so nothing is guarded" in problem

@@ -1,5 +1,7 @@
 """Going back, and going on although a gate is red: asked by one, decided by others, told once."""
 
+import pytest
+
 from tests.scenarios.house import Room
 
 STEPS = """\
@@ -74,17 +76,31 @@ def test_two_others_open_on_red_and_it_is_loud(room: Room) -> None:
     assert "Opened on red: Is it fast, by @ben and @chloe" in room.channel.shows("Opened on red:")["plain"]
 
 
-def test_an_abort_is_no_way_round_a_red_gate(room: Room) -> None:
-    switch = "{command: [sh, -c, 'echo WHERE > WORLD.app; echo WHERE >> WORLD']}"
+_SWITCH = "[sh, -c, 'echo WHERE > WORLD.app; echo WHERE >> WORLD']"
+_BY_APP = f"""\
+    uses: app.off
+    with:
+      turn_off: {{command: {_SWITCH.replace("WHERE", "off")}}}
+      turn_on: {{command: {_SWITCH.replace("WHERE", "on")}}}
+      read: {{command: [sh, -c, "! grep -q off WORLD.app"]}}
+"""
+_BY_A_PROGRAM = f"""\
+    uses: command
+    opens: true
+    on_failure: ask
+    with:
+      argv: {_SWITCH.replace("WHERE", "off")}
+      undo_with: {_SWITCH.replace("WHERE", "on")}
+"""
+
+
+@pytest.mark.parametrize("step", [_BY_APP, _BY_A_PROGRAM], ids=["app.off", "command"])
+def test_an_abort_is_no_way_round_a_red_gate(room: Room, step: str) -> None:
     off = f"""\
   - id: off
     title: Take the app off
-    uses: app.off
     approval: true
-    with:
-      turn_off: {switch.replace("WHERE", "off")}
-      turn_on: {switch.replace("WHERE", "on")}
-      read: {{command: [sh, -c, "! grep -q off WORLD.app"]}}
+{step}\
   - {{id: work, uses: command, approval: false, with: {{argv: ["true"]}}}}
   - {{id: gate, title: Is it fast, uses: postgres.gate, with: {{baseline: never-taken}}}}
 """

@@ -95,6 +95,19 @@ def test_an_instance_is_upgraded_after_a_snapshot_once(
     assert f"the snapshot {snapshot} has the state before" in outcome.summary
     assert do("upgrade", upgrade()).facts == outcome.facts, "asked again, it only says what was done"
     assert (amazon.asked["CreateDBSnapshot"], amazon.asked["ModifyDBInstance"]) == (1, 1)
+    way = context("upgrade").facts["way_back"]
+    assert not way["possible"]
+    assert f"restore the snapshot {snapshot} as a new instance" in way["why"]
+    assert "is lost" in way["why"]
+
+
+def test_an_order_that_amazon_refuses_leaves_the_way_back_open(
+    amazon: Aws, do: Do, context: Callable[[str], StepContext]
+) -> None:
+    with pytest.raises(Final, match="DBParameterGroupNotFound"):
+        do("upgrade", upgrade(parameter_group="none-of-that-name", snapshot=False))
+    assert amazon.asked["ModifyDBInstance"] == 1
+    assert context("upgrade").facts["way_back"]["possible"]
 
 
 def test_lost_answers_are_settled_by_asking(amazon: Aws, do: Do, context: Callable[[str], StepContext]) -> None:
@@ -118,12 +131,15 @@ def test_a_version_that_is_not_offered_is_refused_with_those_that_are(
     assert amazon.asked["ModifyDBInstance"] == 0
 
 
-def test_an_upgrade_that_amazon_gives_up_fails_with_its_words(amazon: Aws, do: Do) -> None:
+def test_an_upgrade_that_amazon_gives_up_fails_with_its_words(
+    amazon: Aws, do: Do, context: Callable[[str], StepContext]
+) -> None:
     """The order is taken, the instance is at it for a while, and then is available with its old version."""
     amazon.refuses_upgrades = True
     with pytest.raises(Final, match=r"with version 14\.9: the upgrade to 17\.4 did not take place") as failed:
         do("upgrade", upgrade())
     assert REFUSED in str(failed.value)
+    assert context("upgrade").facts["way_back"]["possible"], "it serves as before"
 
 
 def test_blue_green_is_made_switched_over_and_the_old_one_kept(
@@ -143,6 +159,9 @@ def test_blue_green_is_made_switched_over_and_the_old_one_kept(
     done = do("switch", switch)
     assert "the old instance is kept" in done.summary
     assert amazon.asked["SwitchoverBlueGreenDeployment"] == 1
+    way = context("switch").facts["way_back"]
+    assert not way["possible"]
+    assert "the old instance is kept under another name" in way["why"]
     taken_back = copy.undo(context("copy"), made)
     assert "both instances stay" in taken_back.summary
     assert "is gone" in copy.undo(context("copy"), made).summary
