@@ -18,6 +18,8 @@ CALLS_MIN = (15, 5)
 """How many minutes before the moment it is called out."""
 MARGIN = timedelta(minutes=5)
 """What is kept free after the way back: to see that all is well, and to tell people."""
+_MOST_OF_WINDOW = 1 / 6
+"""How much of a short window that is at most: its last safe moment would be over before it begins."""
 _LONGER = 1.25
 """The way back is estimated, and nobody has gone it tonight."""
 _WORKING = frozenset({"in_progress", "verifying"})
@@ -33,7 +35,8 @@ def last_moment(state: State, now: datetime) -> datetime | None:
     back = way_back(state, now)
     if not back.possible:
         return None
-    return state.window.end - timedelta(seconds=back.takes_s * _LONGER) - MARGIN
+    margin = min(MARGIN, (state.window.end - state.window.start) * _MOST_OF_WINDOW)
+    return state.window.end - timedelta(seconds=back.takes_s * _LONGER) - margin
 
 
 def watch(state: State, found: Forecast, now: datetime, approvers: Sequence[str]) -> list[Draft]:

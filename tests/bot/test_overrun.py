@@ -364,6 +364,13 @@ def test_the_moment_leaves_time_for_the_way_back_and_a_margin() -> None:
     assert turn_back.last_moment(Night().state, START) is None
 
 
+def test_the_moment_of_a_short_window_is_not_over_before_it_begins() -> None:
+    night = Night().steps(upgrade=running(START))
+    night.state = replace(night.state, window=replace(night.state.window, end=START + 3 * MINUTE))
+    assert turn_back.last_moment(night.state, START) == START + 2.5 * MINUTE
+    assert turning(night, high=START + 2 * MINUTE) == []
+
+
 def test_it_is_called_out_twice_each_once_and_then_said_to_have_passed() -> None:
     night = at_work()
     moment = END - 15 * MINUTE
