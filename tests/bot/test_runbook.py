@@ -538,7 +538,7 @@ SHIPPED = Path(__file__).parents[2] / "runbooks"
 REQUESTED: dict[str, Any] = {"requester": "U0ANA", "channel": "C0OPS", "approvers": ("S0DBA",), "window": WINDOW}
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(SHIPPED.rglob("*.yml")), ids=lambda path: path.stem)
 def test_a_shipped_runbook_makes_steps_and_fits_its_window(path: Path) -> None:
     runbook = load(path)
     assert runbook.name == path.stem

@@ -1,0 +1,99 @@
+"""The shipped runbook for Amazon RDS, start to report, against a real server that stands for the instance."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import boto3
+import psycopg
+import pytest
+
+from sandbox.aws import Aws, aws
+from sandbox.postgres.cluster import Cluster
+from sandbox.product import TOKEN, Product
+from sandbox.server import serving
+from tests.bot.test_runbook import SHIPPED
+from tests.integrations.rds.test_rds import INSTANCE, REGION
+from tests.postgres_fixtures import ClusterFactory
+from tests.scenarios.house import WAIT_S, Room, planned
+
+SHOP = """
+CREATE TABLE orders (id bigserial PRIMARY KEY, customer_id int);
+INSERT INTO orders (customer_id) SELECT g % 100 FROM generate_series(1, 2000) g;
+"""
+GROUP = "shop-18"
+
+
+def cluster(factory: ClusterFactory, major: int) -> Cluster:
+    made = factory(major)
+    made.start()
+    with psycopg.connect(made.create_database("shop"), autocommit=True) as session:
+        session.execute(SHOP.encode())
+    return made
+
+
+@pytest.fixture
+def amazon(room: Room, cluster_factory: ClusterFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    """Amazon with an instance of 14.9, a server of 14 behind its address, and a bot that knows both."""
+    keys = {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "not-used-here"}
+    for name, value in keys.items():
+        monkeypatch.setenv(name, value)
+    bot = room.house.bot
+    usual = bot.environment
+    with aws() as (stand_in, url):
+        api = boto3.client("rds", region_name=REGION, endpoint_url=url)
+        api.create_db_instance(**INSTANCE)
+        api.create_db_parameter_group(DBParameterGroupName=GROUP, DBParameterGroupFamily="postgres18", Description="x")
+        stand_in.targets = {"14.9": ("18.1",)}
+        stand_in.looks = 10**9
+        stand_in.asked.clear()
+        server = cluster(cluster_factory, 14)
+        more = {"MAINT_AWS_ENDPOINT": url, "MAINT_AWS_REGION": REGION, "MAINT_APP_TOKEN": TOKEN}
+        bot.environment = {**usual, **keys, **more, "MAINT_POSTGRES_DSN": server.dsn("shop")}
+        room.house.restarts()
+        yield stand_in
+        bot.kill()
+        bot.environment = usual
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def test_an_instance_is_upgraded_over_a_killed_bot_with_one_order_and_opened_once_it_is_proved(
+    room: Room, amazon: Aws, cluster_factory: ClusterFactory
+) -> None:
+    text = (SHIPPED / "managed" / "rds-upgrade.yml").read_text().replace("  notice: 24h\n", "")
+    group = '      parameter_group: "{{ params.parameter_group }}"\n'
+    (room.house.runbooks / "rds-upgrade.yml").write_text(text.replace(group, f"{group}      poll_s: 0.1\n"))
+    product = Product()
+    with serving(product.app) as app:
+        words = f"major=18 version=18.1 parameter_group={GROUP} app={app.url}"
+        room.ana.says(f"/maint start rds-upgrade at now for 3h {words}")
+        maintenance = planned(room.ana, "Database upgrade to PostgreSQL 18")
+        room.ben.clicks("Approve", on="Approval: Take the app off")
+        room.ben.clicks("Approve", on="Approval: Upgrade the instance", confirm=True)
+        until(lambda: amazon.asked["DescribeDBSnapshots"] > 3, "the snapshot is being made")
+        amazon.passes()
+        amazon.looks = 10**9
+        room.channel.shows("the point of no return but the snapshot")
+        until(lambda: amazon.asked["ModifyDBInstance"] == 1, "the upgrade is ordered")
+        room.ben.says(f"/maint rollback {maintenance} it takes long")
+        room.ben.sees("restore the snapshot")
+
+        room.house.bot.kill()
+        amazon.passes()
+        upgraded = cluster(cluster_factory, 18)
+        room.house.bot.environment = {**room.house.bot.environment, "MAINT_POSTGRES_DSN": upgraded.dsn("shop")}
+        room.house.is_open()
+
+        room.channel.shows("Amazon says that shop is 18.1 and available")
+        room.ben.clicks("Approve", on="Approval: Bring the app back on")
+        room.channel.shows("The maintenance is completed")
+    assert (amazon.asked["CreateDBSnapshot"], amazon.asked["ModifyDBInstance"]) == (1, 1)
+    order = ["(upgrade) succeeded", "(read-back) succeeded", "(vacuum) succeeded", "(gate) succeeded", "(app-on) succ"]
+    log = room.log()
+    places = [next(number for number, line in enumerate(log) if each in line) for each in order]
+    assert places == sorted(places)
