@@ -248,7 +248,8 @@ class Submitted:
 def submitted(view: Mapping[str, Any], person: Person, bot: Bot) -> Submitted:
     """Create what the form says. Raises `Duplicate` for a second delivery."""
     act = Act(person.id, f"view:{view['id']}")
-    wish, channel = _wish_of(view), view["private_metadata"]
+    # Since the form was opened the bot may have been taken out of that channel.
+    wish, channel = _wish_of(view), bot.room(view["private_metadata"])
     made, errors = create(wish, bot, person.zone, channel, act)
     if made is not None:
         return Submitted(Reply(_created(made, bot)))

@@ -210,7 +210,11 @@ class GitHub:
     def _pages(self, path: str, doing: str, inside: str = "", **params: str) -> Iterator[Mapping[str, Any]]:
         for page in range(1, _PAGES_AT_MOST + 1):
             answer = self._call("GET", path, doing, params={**params, "per_page": _PAGE, "page": page})
-            items = answer.json[inside] if inside else answer.json
+            items = answer.json
+            if inside:
+                items = items.get(inside) if isinstance(items, Mapping) else None
+            if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
+                raise Temporary(f"GitHub's answer to our attempt to {doing} ({self.repository}) is no list of things.")
             yield from items
             if len(items) < _PAGE:
                 return

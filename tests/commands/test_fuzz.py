@@ -150,6 +150,16 @@ def test_anything_submitted_is_answered(desk: Desk, values: dict[str, str], priv
     assert intact(desk)
 
 
+def test_a_form_that_names_a_channel_without_us_plans_in_our_own(desk: Desk) -> None:
+    person = desk.admit(ADMIN, Config().team_id, "start")
+    values = {"runbook": "small", "at": "in 9h", "duration": "30m"}
+    view = {**view_of(values, "C0NOWHERE"), "id": "V2"}
+    before = set(desk.maintenances.ids())
+    made = submitted(view, person, desk)
+    [planned] = set(desk.maintenances.ids()) - before
+    assert desk.maintenances.state(planned).channel == desk.defaults["channel"], made
+
+
 def test_what_is_not_a_verb_names_one_that_is(desk: Desk) -> None:
     with pytest.raises(BadInput, match="Did you mean `/maint status`"):
         say(desk, "statuss")
