@@ -1,4 +1,4 @@
-"""The shipped runbook for Amazon RDS, start to report, against a real server that stands for the instance."""
+"""The shipped runbooks for managed services, start to report, against a real server that stands for the instance."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -62,6 +62,20 @@ def until(holds: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
+def another_serves(room: Room, factory: ClusterFactory) -> None:
+    """From now on 18 answers at the address; the bot, which was killed, starts again."""
+    bot = room.house.bot
+    bot.environment = {**bot.environment, "MAINT_POSTGRES_DSN": cluster(factory, 18).dsn("shop")}
+    room.house.is_open()
+
+
+def opened_once_proved(room: Room, work: str) -> None:
+    log = room.log()
+    order = [f"({each}) succeeded" for each in (work, "read-back", "vacuum", "gate", "app-on")]
+    places = [next(number for number, line in enumerate(log) if each in line) for each in order]
+    assert places == sorted(places)
+
+
 def test_an_instance_is_upgraded_over_a_killed_bot_with_one_order_and_opened_once_it_is_proved(
     room: Room, amazon: Aws, cluster_factory: ClusterFactory
 ) -> None:
@@ -85,15 +99,42 @@ def test_an_instance_is_upgraded_over_a_killed_bot_with_one_order_and_opened_onc
 
         room.house.bot.kill()
         amazon.passes()
-        upgraded = cluster(cluster_factory, 18)
-        room.house.bot.environment = {**room.house.bot.environment, "MAINT_POSTGRES_DSN": upgraded.dsn("shop")}
-        room.house.is_open()
-
+        another_serves(room, cluster_factory)
         room.channel.shows("Amazon says that shop is 18.1 and available")
         room.ben.clicks("Approve", on="Approval: Bring the app back on")
         room.channel.shows("The maintenance is completed")
     assert (amazon.asked["CreateDBSnapshot"], amazon.asked["ModifyDBInstance"]) == (1, 1)
-    order = ["(upgrade) succeeded", "(read-back) succeeded", "(vacuum) succeeded", "(gate) succeeded", "(app-on) succ"]
-    log = room.log()
-    places = [next(number for number, line in enumerate(log) if each in line) for each in order]
-    assert places == sorted(places)
+    opened_once_proved(room, "upgrade")
+
+
+def test_a_copy_is_switched_to_over_a_killed_bot_with_one_order(
+    room: Room, amazon: Aws, cluster_factory: ClusterFactory
+) -> None:
+    text = (SHIPPED / "managed" / "rds-blue-green.yml").read_text().replace("  notice: 24h\n", "")
+    group = '      parameter_group: "{{ params.parameter_group }}"\n'
+    text = text.replace(group, f"{group}      poll_s: 0.1\n").replace("give_up_after_s: 300", "poll_s: 0.1")
+    (room.house.runbooks / "rds-blue-green.yml").write_text(text)
+    amazon.passes()
+    product = Product()
+    with serving(product.app) as app:
+        words = f"major=18 version=18.1 parameter_group={GROUP} app={app.url}"
+        room.ana.says(f"/maint start rds-blue-green at now for 3h {words}")
+        maintenance = planned(room.ana, "Database upgrade to PostgreSQL 18")
+        room.ben.clicks("Approve", on="Approval: Make a copy of the new major")
+        room.ben.clicks("Approve", on="Approval: Take the app off")
+        prompt = room.channel.shows("Approval: Switch over to the copy")["ts"]
+        amazon.looks = 10**9
+        room.ben.clicks("Approve", on=prompt, confirm=True)
+        room.channel.shows("is ordered")
+        until(lambda: amazon.asked["SwitchoverBlueGreenDeployment"] == 1, "the switchover is ordered")
+        room.ben.says(f"/maint rollback {maintenance} it takes long")
+        room.ben.sees("the old instance is kept under another name")
+
+        room.house.bot.kill()
+        amazon.passes()
+        another_serves(room, cluster_factory)
+        room.channel.shows("Amazon says that the switchover is completed")
+        room.ben.clicks("Approve", on="Approval: Bring the app back on")
+        room.channel.shows("The maintenance is completed")
+    assert (amazon.asked["CreateBlueGreenDeployment"], amazon.asked["SwitchoverBlueGreenDeployment"]) == (1, 1)
+    opened_once_proved(room, "switch")
