@@ -6,6 +6,10 @@ from collections.abc import Callable, Iterator
 import boto3
 import psycopg
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from sandbox.aws import Aws, aws
 from sandbox.postgres.cluster import Cluster
@@ -138,3 +142,50 @@ def test_a_copy_is_switched_to_over_a_killed_bot_with_one_order(
         room.channel.shows("The maintenance is completed")
     assert (amazon.asked["CreateBlueGreenDeployment"], amazon.asked["SwitchoverBlueGreenDeployment"]) == (1, 1)
     opened_once_proved(room, "switch")
+
+
+class Provider:
+    """A provider of databases: takes an order, and shows version and state."""
+
+    def __init__(self) -> None:
+        self.orders: list[str] = []
+        self.shown = {"version": "14", "state": "available"}
+        self.app = Starlette(
+            routes=[Route("/shop", self._show), Route("/shop/upgrade", self._upgrade, methods=["POST"])]
+        )
+
+    async def _show(self, request: Request) -> JSONResponse:
+        del request
+        return JSONResponse(self.shown)
+
+    async def _upgrade(self, request: Request) -> JSONResponse:
+        self.orders.append((await request.json())["version"])
+        self.shown["state"] = "upgrading"
+        return JSONResponse({}, 202)
+
+
+@pytest.mark.usefixtures("amazon")
+def test_a_provider_is_told_once_over_a_killed_bot(room: Room, cluster_factory: ClusterFactory) -> None:
+    text = (SHIPPED / "managed" / "provider-upgrade.yml").read_text().replace("  notice: 24h\n", "")
+    (room.house.runbooks / "provider-upgrade.yml").write_text(text.replace("every_s: 15", "every_s: 0.1"))
+    bot = room.house.bot
+    bot.environment = {**bot.environment, "MAINT_PROVIDER_TOKEN": "not-used-here"}
+    room.house.restarts()
+    product, provider = Product(), Provider()
+    with serving(product.app) as app, serving(provider.app) as api:
+        room.ana.says(f"/maint start provider-upgrade at now for 3h major=18 app={app.url} api={api.url}/shop")
+        maintenance = planned(room.ana, "Database upgrade to PostgreSQL 18")
+        room.ben.clicks("Approve", on="Approval: Take the app off")
+        room.ben.clicks("Approve", on="Approval: Have the provider upgrade the database", confirm=True)
+        room.channel.shows("Waiting until")
+        room.ben.says(f"/maint rollback {maintenance} it takes long")
+        room.ben.sees("was the point of no return")
+
+        room.house.bot.kill()
+        provider.shown = {"version": "18", "state": "available"}
+        another_serves(room, cluster_factory)
+        room.channel.shows("shows that it is finished")
+        room.ben.clicks("Approve", on="Approval: Bring the app back on")
+        room.channel.shows("The maintenance is completed")
+    assert provider.orders == ["18"]
+    opened_once_proved(room, "upgrade")
