@@ -29,11 +29,16 @@ _TARGET = """<UpgradeTarget><Engine>postgres</Engine><EngineVersion>{version}</E
 _EVENTS = """<DescribeEventsResponse xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><DescribeEventsResult><Events>
 <Event><SourceIdentifier>it</SourceIdentifier><SourceType>db-instance</SourceType><Message>{message}</Message></Event>
 </Events></DescribeEventsResult></DescribeEventsResponse>"""
+_BUSY = """<ErrorResponse xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><Error><Type>Sender</Type>
+<Code>Throttling</Code><Message>Rate exceeded</Message></Error><RequestId>it</RequestId></ErrorResponse>"""
 REFUSED = "Database instance is in a state that cannot be upgraded: see pg_upgrade_precheck.log"
 
 
 class Aws:
-    """What stands before moto. `asked` counts the actions, `lose` names those whose next answer is lost."""
+    """What stands before moto. `asked` counts the actions, `lose` names those whose next answer is lost.
+
+    `busy` names those that are turned away once, and not done.
+    """
 
     def __init__(self, moto: str) -> None:
         self._moto = moto
@@ -45,6 +50,7 @@ class Aws:
         httpx.post(f"{self._moto}/moto-api/reset", timeout=60).raise_for_status()
         self.asked: Counter[str] = Counter()
         self.lose: set[str] = set()
+        self.busy: set[str] = set()
         self.targets = {"14.9": ("14.10", "15.4", "17.4")}
         self.looks = 2
         self.refuses_upgrades = False
@@ -60,7 +66,10 @@ class Aws:
         fields = {name: values[0] for name, values in parse_qs(content.decode()).items()}
         action = fields.get("Action", "")
         self.asked[action] += 1
-        if action == "DescribeDBEngineVersions":
+        if action in self.busy:
+            self.busy.discard(action)
+            answer = Response(_BUSY, 400, media_type="text/xml")
+        elif action == "DescribeDBEngineVersions":
             answer = self._versions(fields["EngineVersion"])
         elif action == "DescribeEvents" and self.refuses_upgrades:
             answer = Response(_EVENTS.format(message=REFUSED), media_type="text/xml")
@@ -69,7 +78,8 @@ class Aws:
             answer = await self._forward(request, content.replace(b"EngineVersion", b"Ignored"))
         else:
             answer = await self._forward(request, content)
-            self._after(action)
+            if answer.status_code == 200:
+                self._after(action)
             passing = self._as_it_passes(action, bytes(answer.body))
             answer = Response(passing, answer.status_code, media_type="text/xml")
         if action in self.lose:

@@ -87,8 +87,8 @@ class Skies:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
 
     def _locked(self, for_s: float) -> None:
-        """Somebody else holds the bot's database."""
-        with self._lock():
+        """Somebody else holds the bot's database; a restart of the server that comes meanwhile takes the lock along."""
+        with contextlib.suppress(psycopg.OperationalError), self._lock():
             time.sleep(for_s)
 
     @contextlib.contextmanager

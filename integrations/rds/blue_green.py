@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from bot.errors import Final
+from bot.errors import AnswerLost, Final, Temporary
 from bot.step import Context, Outcome, Plan, Step, step
 from integrations.rds.client import SETTINGS, Found, Rds, listed, name_for
 from integrations.rds.waiting import wait, way_back
@@ -173,25 +173,29 @@ class Switchover(Step):
             return None
 
         found = self._found(ctx, rds)
-        if found["Status"] == "AVAILABLE":
-            self._note_order(ctx, found)
-            try:
-                rds.switch_over(found["BlueGreenDeploymentIdentifier"], self.give_up_after_s)
-            except Final:
-                if self._found(ctx, rds)["Status"] == "AVAILABLE":
-                    ctx.record("Amazon refused the switchover: nothing to go back from.", **way_back())
-                    raise
-                # An order of ours from before a crash is being carried out, so this one was refused.
+        if found["Status"] == "AVAILABLE" and ctx.facts.get("ordered") != rounds_before(ctx):
+            self._order(ctx, rds, found)
+        # Otherwise it was ordered, or we were killed the moment before: a second order is for a person to give.
         return self._outcome(wait(ctx, look, every_s=self.poll_s, text=lambda: f"the deployment is {status}"))
 
-    def _note_order(self, ctx: Context, found: Found) -> None:
-        if not ctx.facts["way_back"]["possible"]:
-            return  # on record from before a restart
+    def _order(self, ctx: Context, rds: Rds, found: Found) -> None:
+        name = found["BlueGreenDeploymentName"]
         why = (
             "the switchover was ordered. Only by hand: the old instance is kept under another name; leading the app "
             f"there takes a change of its connection string, and loses all that was written since {ctx.now():%H:%M} UTC"
         )
-        ctx.record(f"The switchover of {found['BlueGreenDeploymentName']} is ordered.", **way_back(why))
+        ctx.record(f"The switchover of {name} is ordered.", ordered=rounds_before(ctx), **way_back(why))
+        try:
+            rds.switch_over(found["BlueGreenDeploymentIdentifier"], self.give_up_after_s)
+        except AnswerLost:
+            return  # what came of it shows in the deployment
+        except Temporary:
+            ctx.record("The order did not reach Amazon: the old instance serves.", ordered=None, **way_back())
+            raise
+        except Final:
+            if self._found(ctx, rds)["Status"] == "AVAILABLE":
+                ctx.record("Amazon refused the switchover: nothing to go back from.", **way_back())
+            raise
 
     def _found(self, ctx: Context, rds: Rds) -> Found:
         name = ctx.outcomes.get(self.deployment, {}).get("name")

@@ -76,21 +76,16 @@ class Rds:
         )
 
     def upgrade(self, instance: str, version: str, parameter_group: str | None) -> None:
-        """Have the instance upgraded now. The same order twice is one. Raises `Temporary` if the answer is lost."""
+        """Order that the instance is upgraded now. Raises `AnswerLost` if it may or may not have been taken."""
         group = {"DBParameterGroupName": parameter_group} if parameter_group else {}
-        try:
-            self._write(
-                "modify_db_instance",
-                DBInstanceIdentifier=instance,
-                EngineVersion=version,
-                AllowMajorVersionUpgrade=True,
-                ApplyImmediately=True,
-                **group,
-            )
-        except AnswerLost as lost:
-            raise Temporary(
-                f"{lost} Ordering the same version again does nothing more, so it is tried again."
-            ) from None
+        self._write(
+            "modify_db_instance",
+            DBInstanceIdentifier=instance,
+            EngineVersion=version,
+            AllowMajorVersionUpgrade=True,
+            ApplyImmediately=True,
+            **group,
+        )
 
     def events(self, instance: str) -> list[str]:
         """Return what RDS has said about an instance in the last day, oldest first."""
@@ -118,15 +113,12 @@ class Rds:
         )
 
     def switch_over(self, identifier: str, timeout_s: int) -> None:
-        """Have a deployment switched over. Raises `Temporary` if the answer is lost: look before asking again."""
-        try:
-            self._write(
-                "switchover_blue_green_deployment",
-                BlueGreenDeploymentIdentifier=identifier,
-                SwitchoverTimeout=timeout_s,
-            )
-        except AnswerLost as lost:
-            raise Temporary(f"{lost} Its state is read before it is asked for again.") from None
+        """Order that a deployment is switched over. Raises `AnswerLost` if it may or may not have been taken."""
+        self._write(
+            "switchover_blue_green_deployment",
+            BlueGreenDeploymentIdentifier=identifier,
+            SwitchoverTimeout=timeout_s,
+        )
 
     def delete_deployment(self, identifier: str, *, target: bool) -> None:
         """Delete a deployment, and with `target` the green instance too."""

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from bot.errors import Final, Temporary
+from bot.errors import AnswerLost, Final, Temporary
 from bot.step import Context, Outcome, Plan, Step, step
 from integrations.rds.client import SETTINGS, Found, Rds, listed, name_for
 from integrations.rds.waiting import wait, way_back
@@ -71,8 +71,7 @@ class Upgrade(Step):
             ctx.record(f"Nothing of {self.instance} is changed before the upgrade is ordered.", **way_back())
         rds = Rds.of(ctx)
         now = rds.instance(self.instance)
-        ordered = ctx.facts.get("ordered") == rounds_before(ctx)
-        if not (ordered and _at_it(now)):
+        if ctx.facts.get("ordered") != rounds_before(ctx):
             self._must_be_offered(rds, now)
             if now["DBInstanceStatus"] != "available":
                 raise Temporary(
@@ -81,12 +80,10 @@ class Upgrade(Step):
             if self.snapshot:
                 self._snapshot(ctx, rds)
             ctx.raise_if_stopped()
-            if not ordered:
-                text = (
-                    f"{self.instance} is ordered to be upgraded to {self.to}: the point of no return but the snapshot."
-                )
-                ctx.record(text, ordered=rounds_before(ctx), **way_back(self._no_way_back(ctx)))
+            text = f"{self.instance} is ordered to be upgraded to {self.to}: the point of no return but the snapshot."
+            ctx.record(text, ordered=rounds_before(ctx), **way_back(self._no_way_back(ctx)))
             self._order(ctx, rds)
+        # Otherwise it was ordered, or we were killed the moment before: a second order is for a person to give.
         return self._outcome(ctx, self._wait(ctx, rds))
 
     def verify(self, ctx: Context, outcome: Outcome) -> None:  # noqa: ARG002 - the signature of the contract
@@ -138,6 +135,11 @@ class Upgrade(Step):
     def _order(self, ctx: Context, rds: Rds) -> None:
         try:
             rds.upgrade(self.instance, self.to, self.parameter_group)
+        except AnswerLost:
+            return  # what came of it shows in the instance
+        except Temporary:
+            ctx.record(f"The order did not reach Amazon: {self.instance} serves as before.", ordered=None, **way_back())
+            raise
         except Final:
             if not _at_it(rds.instance(self.instance)):
                 ctx.record(f"Amazon refused the order: {self.instance} serves as before.", **way_back())
