@@ -167,7 +167,7 @@ def _asks(step: RunbookStep) -> bool:
     cls = REGISTRY.get(step.uses)
     if step.approval is not None:
         return step.approval.with_ is None
-    return cls is not None and cls.approval and "approval" not in step.model_fields_set
+    return cls is not None and cls.asks(step.with_) and "approval" not in step.model_fields_set
 
 
 def _due_before(step: RunbookStep, need: RunbookStep) -> bool:

@@ -231,7 +231,7 @@ class _Steps:
 
     def _approval(self, step: RunbookStep, cls: type[Step]) -> dict[str, Any] | None:
         asked = step.approval
-        if "approval" not in step.model_fields_set and cls.approval:
+        if "approval" not in step.model_fields_set and cls.asks(step.with_):
             asked = StepApproval()
         if asked is None:
             return None

@@ -90,6 +90,11 @@ class Step(BaseModel):
     """The settings that it reads, so that `maint check` can miss them before the night does."""
 
     @classmethod
+    def asks(cls, with_: Mapping[str, Any]) -> bool:  # noqa: ARG003 - subclasses look at the keys
+        """Whether a step with these keys (templates not filled in) asks for approval where the runbook does not say."""
+        return cls.approval
+
+    @classmethod
     def can_undo(cls, with_: Mapping[str, Any]) -> bool:  # noqa: ARG003 - subclasses look at the keys
         """Whether a step with these keys (templates not filled in) can be undone; asked once, when it is planned."""
         return cls.reversible

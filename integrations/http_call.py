@@ -1,7 +1,7 @@
 """Any HTTP request, for systems that have no integration of their own."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -14,6 +14,7 @@ from integrations.polling import HttpPoll, is_ordered, note_order
 from integrations.rounds import rounds_before
 
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})  # RFC 9110, section 9.2.2
+_ONLY_READ = frozenset({"GET", "HEAD"})  # RFC 9110, section 9.2.1
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
 _OK = range(200, 300)
 _READABLE = range(100, 500)
@@ -69,11 +70,13 @@ class HttpCall(Step):
     """Make one HTTP request and look at its answer.
 
     A request that must not be made twice (POST, PATCH) is put on record before it is sent. If its answer is lost,
-    `done_when` decides whether it was done; without it, a person is asked.
+    `done_when` decides whether it was done; without it, a person is asked. One that only reads (GET, HEAD) asks for
+    approval only if the runbook says so.
     """
 
     estimate_s: ClassVar[float] = 15.0
     timeout_s: ClassVar[float] = 300.0
+    approval: ClassVar[bool] = True
 
     url: Url
     """The address to call."""
@@ -93,6 +96,11 @@ class HttpCall(Step):
     """For work that goes on after the answer: what to read until it is finished. Give the step a `timeout` to match."""
     limit_s: Annotated[float, Field(gt=0)] = 30.0
     """How long an answer may take, in seconds."""
+
+    @classmethod
+    def asks(cls, with_: Mapping[str, Any]) -> bool:
+        """See `Step`: what changes nothing there is not asked about."""
+        return with_.get("method", "GET") not in _ONLY_READ
 
     def plan(self, ctx: Context) -> Plan:
         details = [f"{name}: {value}" for name, value in self.headers.items()]

@@ -161,6 +161,14 @@ def test_what_a_step_type_declares_is_the_default(book: Callable[[str], Runbook]
     assert payload["steps"][0]["approval"] is None
 
 
+@pytest.mark.parametrize(("method", "asks"), [("GET", False), ("HEAD", False), ("POST", True), ("DELETE", True)])
+def test_a_request_that_changes_something_asks_unless_the_runbook_says_otherwise(
+    method: str, asks: bool, book: Callable[[str], Runbook]
+) -> None:
+    payload = made(book(f"  - {{id: call, uses: http, with: {{url: 'https://a.example', method: {method}}}}}\n"))
+    assert (payload["steps"][0]["approval"] is not None) == asks
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
