@@ -37,13 +37,14 @@ TITLE = "Approval: Tell the others"
 
 
 def test_the_first_click_of_several_people_counts_and_the_others_read_who_was_faster(room: Room) -> None:
-    room.plans(TELL)
+    room.plans(SLOW)
     room.ben.clicks("Approve", on=TITLE, confirm=True)
     room.channel.shows("Approved Tell the others")  # what is acknowledged first need not be decided first
     room.chloe.clicks("Approve", on=TITLE, confirm=True, stale=True)
     room.ben.clicks("Approve", on=TITLE, confirm=True, stale=True)
     room.chloe.sees("already approved by @ben at ")
     room.ben.sees("already approved by @ben at ")
+    room.lets_go()
     room.channel.shows("completed")
     assert room.done() == ["told"]
     assert room.count("Approved Tell the others") == 1
