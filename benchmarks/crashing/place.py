@@ -197,10 +197,14 @@ class Place:
         return found
 
     def settled(self) -> bool:
-        """Whether everything is in the channel, and every card shows its end."""
+        """Whether everything is in the channel, and every card shows its end, once all maintenances are over.
+
+        A prompt that never came to the channel stays `waiting` then: there is nothing left to ask.
+        """
         waiting = self.database.query(
             "SELECT 1 AS n FROM deliveries WHERE state <> 'posted' UNION ALL SELECT 1 AS n FROM live_messages "
-            "WHERE state IN ('waiting', 'posting') OR (name = 'card' AND state <> 'closed')"
+            "WHERE state = 'posting' OR (state = 'waiting' AND substr(name, 1, 5) = 'file:') "
+            "OR (name = 'card' AND state <> 'closed')"
         )
         return not waiting
 
