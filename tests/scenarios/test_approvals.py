@@ -216,5 +216,5 @@ def test_when_nobody_decides_in_time_the_next_ones_are_asked_as_well(room: Room)
 """
     room.plans(steps)
     room.channel.shows("needs approval by @ben or @chloe")
-    room.chloe.clicks("Approve", on="Do the work", confirm=True)
+    room.approves_in_time(room.chloe, "Do the work")
     room.has_done("done")

@@ -1,6 +1,5 @@
 """A small maintenance from the command to its end, as its people see it."""
 
-import contextlib
 import time
 from typing import Any
 
@@ -52,20 +51,10 @@ def test_while_the_disk_is_full_it_waits_and_then_goes_on(room: Room) -> None:
             tries += 1
             time.sleep(0.3)
     room.channel.shows("needs approval by @ben or @chloe")
-    _approves_in_time(room)
+    room.approves_in_time(room.chloe, "Do the work")
     room.has_done("done")
     room.channel.shows("The maintenance is completed")
     room.channel.lacks("number 0")
-
-
-def _approves_in_time(room: Room) -> None:
-    """Each request lives for two seconds: whoever was too late presses the button of the next one."""
-    deadline = time.monotonic() + 90
-    while not room.done():
-        assert time.monotonic() < deadline, "no approval was in time"
-        with contextlib.suppress(AssertionError):  # between two requests, and behind the approval, there is no button
-            room.chloe.clicks("Approve", on="Do the work", confirm=True, wait=False)
-        time.sleep(0.2)
 
 
 def refusals(screen: dict[str, Any]) -> int:
