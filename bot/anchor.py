@@ -5,7 +5,6 @@ Not so a commit that is signed and pushed to a branch that takes no force-push: 
 """
 
 import json
-import os
 import subprocess
 import tempfile
 import threading
@@ -17,6 +16,7 @@ from pathlib import Path
 import structlog
 
 from bot.entry import instant
+from bot.environment import without_secrets
 from bot.errors import Final, Temporary
 from bot.journal import Journal
 from bot.maintenances import Maintenances
@@ -92,9 +92,7 @@ class Anchor:
 
     def _git(self, *words: str) -> str:
         who = ["-c", "user.name=maint", "-c", "user.email=maint@localhost"]
-        # What lets git in there may be in the environment; our own secrets are no business of git and its helpers.
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAINT_", "AWS_"))}
-        environment = {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        environment = {**without_secrets(), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         try:
             ended = subprocess.run(
                 ["git", *who, *words],  # noqa: S607 - the system's own git

@@ -83,9 +83,8 @@ class TableLease:
 
     The executor's name is made for this process, and holds how much its version `knows`: a number that is larger in
     newer versions. Where processes differ in it, only those with the largest lead, or begin anything. One process at a
-    time leads: it holds a second row, of the same
-    life. Every process sweeps: it hands on what the dead have left, one sweeper at a time. `on_lost` is called once,
-    when the lease has been taken away; the process must end then.
+    time leads: it holds a second row, of the same life. Every process sweeps: it hands on what the dead have left, one
+    sweeper at a time. `on_lost` is called once, when the lease has been taken away; the process must end then.
     """
 
     def __init__(self, url: str, on_lost: Callable[[], None], *, ttl_s: float = TTL_S, knows: int = 0) -> None:

@@ -6,7 +6,6 @@ Nothing of a script is in any program's arguments, here or there, so it may hold
 
 import atexit
 import functools
-import os
 import secrets
 import shlex
 import shutil
@@ -18,6 +17,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from bot.environment import without_secrets
 from bot.errors import Final
 from bot.step import Context, Setting
 from integrations.postgres.machine import ProgramFailed, Unreachable
@@ -98,12 +98,9 @@ class Shell:
         whole = f"printf '{mark}\\n'\n(\n{script}\n) </dev/null\nprintf '\\n{mark} %s\\n' $?\n"
         with tempfile.TemporaryFile() as errors:  # no pipe: the shared connection that stays would keep it open
             try:
-                # An agent's address may be in the environment; the bot's own secrets are no business of ssh and its
-                # helpers.
-                kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAINT_", "AWS_"))}
                 done = subprocess.run(
                     self._argv,
-                    env=kept,
+                    env=without_secrets(),
                     input=whole.encode(),
                     stdout=subprocess.PIPE,
                     stderr=errors,

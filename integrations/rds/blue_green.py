@@ -4,9 +4,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from bot.errors import AnswerLost, Final, Temporary
+from bot.errors import Final
 from bot.step import Context, Outcome, Plan, Step, step
 from integrations.rds.client import SETTINGS, Found, Rds, listed, name_for
+from integrations.rds.ordering import is_ordered, order
 from integrations.rds.waiting import wait, way_back
 from integrations.rounds import rounds_before
 
@@ -115,8 +116,8 @@ class Switchover(Step):
 
     Amazon stops writes, waits until the copy has everything, and gives up within the time-out with nothing changed.
     The old instance is kept, renamed, and does not get what is written from then on: a rollback is refused and says so.
-    Sequences and what replication
-    does not carry are for `postgres.read_back` to find: put it before anything is opened.
+    Sequences and what replication does not carry are for `postgres.read_back` to find: put it before anything is
+    opened.
     """
 
     estimate_s: ClassVar[float] = 180.0
@@ -173,29 +174,22 @@ class Switchover(Step):
             return None
 
         found = self._found(ctx, rds)
-        if found["Status"] == "AVAILABLE" and ctx.facts.get("ordered") != rounds_before(ctx):
-            self._order(ctx, rds, found)
-        # Otherwise it was ordered, or we were killed the moment before: a second order is for a person to give.
+        if found["Status"] == "AVAILABLE" and not is_ordered(ctx):
+            order(
+                ctx,
+                lambda: rds.switch_over(found["BlueGreenDeploymentIdentifier"], self.give_up_after_s),
+                text=f"The switchover of {found['BlueGreenDeploymentName']} is ordered.",
+                no_way_back=self._no_way_back(ctx),
+                serves="the old instance serves as before",
+                untouched=lambda: bool(self._found(ctx, rds)["Status"] == "AVAILABLE"),
+            )
         return self._outcome(wait(ctx, look, every_s=self.poll_s, text=lambda: f"the deployment is {status}"))
 
-    def _order(self, ctx: Context, rds: Rds, found: Found) -> None:
-        name = found["BlueGreenDeploymentName"]
-        why = (
+    def _no_way_back(self, ctx: Context) -> str:
+        return (
             "the switchover was ordered. Only by hand: the old instance is kept under another name; leading the app "
             f"there takes a change of its connection string, and loses all that was written since {ctx.now():%H:%M} UTC"
         )
-        ctx.record(f"The switchover of {name} is ordered.", ordered=rounds_before(ctx), **way_back(why))
-        try:
-            rds.switch_over(found["BlueGreenDeploymentIdentifier"], self.give_up_after_s)
-        except AnswerLost:
-            return  # what came of it shows in the deployment
-        except Temporary:
-            ctx.record("The order did not reach Amazon: the old instance serves.", ordered=None, **way_back())
-            raise
-        except Final:
-            if self._found(ctx, rds)["Status"] == "AVAILABLE":
-                ctx.record("Amazon refused the switchover: nothing to go back from.", **way_back())
-            raise
 
     def _found(self, ctx: Context, rds: Rds) -> Found:
         name = ctx.outcomes.get(self.deployment, {}).get("name")

@@ -4,9 +4,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from bot.errors import AnswerLost, Final, Temporary
+from bot.errors import Final, Temporary
 from bot.step import Context, Outcome, Plan, Step, step
 from integrations.rds.client import SETTINGS, Found, Rds, listed, name_for
+from integrations.rds.ordering import is_ordered, order
 from integrations.rds.waiting import wait, way_back
 from integrations.rounds import rounds_before
 
@@ -20,8 +21,8 @@ class Upgrade(Step):
 
     Amazon runs its own pre-checks, takes the instance down, and upgrades its in-region read replicas along with it.
     There is no way back but the snapshot, restored as a new instance: from the order on, a rollback is refused and says
-    so. What Amazon says is not evidence: put
-    `postgres.note` before and `postgres.read_back`, `postgres.vacuum` and the gate after it.
+    so. What Amazon says is not evidence: put `postgres.note` before and `postgres.read_back`, `postgres.vacuum` and the
+    gate after it.
     """
 
     estimate_s: ClassVar[float] = 1800.0
@@ -71,7 +72,7 @@ class Upgrade(Step):
             ctx.record(f"Nothing of {self.instance} is changed before the upgrade is ordered.", **way_back())
         rds = Rds.of(ctx)
         now = rds.instance(self.instance)
-        if ctx.facts.get("ordered") != rounds_before(ctx):
+        if not is_ordered(ctx):
             self._must_be_offered(rds, now)
             if now["DBInstanceStatus"] != "available":
                 raise Temporary(
@@ -81,9 +82,14 @@ class Upgrade(Step):
                 self._snapshot(ctx, rds)
             ctx.raise_if_stopped()
             text = f"{self.instance} is ordered to be upgraded to {self.to}: the point of no return but the snapshot."
-            ctx.record(text, ordered=rounds_before(ctx), **way_back(self._no_way_back(ctx)))
-            self._order(ctx, rds)
-        # Otherwise it was ordered, or we were killed the moment before: a second order is for a person to give.
+            order(
+                ctx,
+                lambda: rds.upgrade(self.instance, self.to, self.parameter_group),
+                text=text,
+                no_way_back=self._no_way_back(ctx),
+                serves=f"{self.instance} serves as before",
+                untouched=lambda: not _at_it(rds.instance(self.instance)),
+            )
         return self._outcome(ctx, self._wait(ctx, rds))
 
     def verify(self, ctx: Context, outcome: Outcome) -> None:  # noqa: ARG002 - the signature of the contract
@@ -131,19 +137,6 @@ class Upgrade(Step):
             return None
 
         return wait(ctx, look, every_s=self.poll_s, text=lambda: f"{self.instance} is {status}")
-
-    def _order(self, ctx: Context, rds: Rds) -> None:
-        try:
-            rds.upgrade(self.instance, self.to, self.parameter_group)
-        except AnswerLost:
-            return  # what came of it shows in the instance
-        except Temporary:
-            ctx.record(f"The order did not reach Amazon: {self.instance} serves as before.", ordered=None, **way_back())
-            raise
-        except Final:
-            if not _at_it(rds.instance(self.instance)):
-                ctx.record(f"Amazon refused the order: {self.instance} serves as before.", **way_back())
-            raise
 
     def _no_way_back(self, ctx: Context) -> str:
         snapshot = ctx.facts.get("snapshot")

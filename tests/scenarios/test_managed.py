@@ -73,6 +73,16 @@ def another_serves(room: Room, factory: ClusterFactory) -> None:
     room.house.is_open()
 
 
+def is_completed_over_a_kill(room: Room, amazon: Aws, factory: ClusterFactory, said: str) -> None:
+    """Kill the bot behind its order, let Amazon finish, and start the bot again: it says `said`, and goes on."""
+    room.house.bot.kill()
+    amazon.passes()
+    another_serves(room, factory)
+    room.channel.shows(said)
+    room.ben.clicks("Approve", on="Approval: Bring the app back on")
+    room.channel.shows("The maintenance is completed")
+
+
 def opened_once_proved(room: Room, work: str) -> None:
     log = room.log()
     order = [f"({each}) succeeded" for each in (work, "read-back", "vacuum", "gate", "app-on")]
@@ -100,13 +110,7 @@ def test_an_instance_is_upgraded_over_a_killed_bot_with_one_order_and_opened_onc
         until(lambda: amazon.asked["ModifyDBInstance"] == 1, "the upgrade is ordered")
         room.ben.says(f"/maint rollback {maintenance} it takes long")
         room.ben.sees("restore the snapshot")
-
-        room.house.bot.kill()
-        amazon.passes()
-        another_serves(room, cluster_factory)
-        room.channel.shows("Amazon says that shop is 18.1 and available")
-        room.ben.clicks("Approve", on="Approval: Bring the app back on")
-        room.channel.shows("The maintenance is completed")
+        is_completed_over_a_kill(room, amazon, cluster_factory, "Amazon says that shop is 18.1 and available")
     assert (amazon.asked["CreateDBSnapshot"], amazon.asked["ModifyDBInstance"]) == (1, 1)
     opened_once_proved(room, "upgrade")
 
@@ -133,13 +137,7 @@ def test_a_copy_is_switched_to_over_a_killed_bot_with_one_order(
         until(lambda: amazon.asked["SwitchoverBlueGreenDeployment"] == 1, "the switchover is ordered")
         room.ben.says(f"/maint rollback {maintenance} it takes long")
         room.ben.sees("the old instance is kept under another name")
-
-        room.house.bot.kill()
-        amazon.passes()
-        another_serves(room, cluster_factory)
-        room.channel.shows("Amazon says that the switchover is completed")
-        room.ben.clicks("Approve", on="Approval: Bring the app back on")
-        room.channel.shows("The maintenance is completed")
+        is_completed_over_a_kill(room, amazon, cluster_factory, "Amazon says that the switchover is completed")
     assert (amazon.asked["CreateBlueGreenDeployment"], amazon.asked["SwitchoverBlueGreenDeployment"]) == (1, 1)
     opened_once_proved(room, "switch")
 
